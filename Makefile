@@ -1,0 +1,52 @@
+# Every target makes the virtual environment it needs on first use. `make run` and `make test` are
+# all a fresh machine with Python 3.11 to 3.13 needs.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# The CPU build of torch is a tenth of the size of the one with CUDA, which the package index serves
+# by default on Linux. Set TORCH_INDEX= (empty) to take that one, for a GPU.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test check eval train build clean
+
+run: $(VENV)/.run
+	$(BIN)/python app.py
+
+test: $(VENV)/.test
+	$(BIN)/python -m tests.browser.find
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.test
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+eval: $(VENV)/.run
+	$(BIN)/python -m eval
+
+# Makes the bundled models and tables anew from the public data in DATA (see training/README.md).
+DATA ?= ../shared/data
+train: $(VENV)/.test
+	$(BIN)/python -m training.lexicon --data $(DATA)
+	$(BIN)/python -m training.dictionary --data $(DATA)
+	$(BIN)/python -m training.boundaries --data $(DATA)
+	$(BIN)/python -m training.train_embedder --data $(DATA)
+	$(BIN)/python -m training.train_reader --data $(DATA)
+
+build: $(VENV)/.test
+	$(BIN)/python -m build --no-isolation
+
+$(VENV)/.run: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) --no-deps $(TORCH) --retries 1 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+	$(PIP) --constraint constraints.txt --editable .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.run
+	$(PIP) --constraint constraints.txt --editable '.[test]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist

@@ -1,0 +1,85 @@
+"""Ask a question about articles; get an answer whose every sentence can be checked at its exact words.
+
+import rag
+
+chat = rag.open()
+answer = chat.ask("柳州的四大定位是什么")
+answer.text, answer.citations[0].quote
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rag.citations import Answer, Citation, Place, Sentence
+    from rag.documents import Document
+    from rag.errors import (
+        DocumentError,
+        EmbedderMismatchError,
+        InputError,
+        ModelError,
+        NotFoundError,
+        QuestionError,
+        RagError,
+        StoreError,
+    )
+    from rag.passages import Passage
+    from rag.pipeline import Addition, Pipeline, open  # noqa: A004 - the name users expect: rag.open()
+    from rag.retriever import Hit
+    from rag.settings import Settings
+
+__version__ = "0.1.0"
+
+# Where each public name lives. A module is imported when one of its names is first asked for, so
+# that `import rag` takes a blink.
+_MODULES = {
+    "rag.citations": ("Answer", "Citation", "Place", "Sentence"),
+    "rag.documents": ("Document",),
+    "rag.errors": (
+        "DocumentError",
+        "EmbedderMismatchError",
+        "InputError",
+        "ModelError",
+        "NotFoundError",
+        "QuestionError",
+        "RagError",
+        "StoreError",
+    ),
+    "rag.passages": ("Passage",),
+    "rag.pipeline": ("Addition", "Pipeline", "open"),
+    "rag.retriever": ("Hit",),
+    "rag.settings": ("Settings",),
+}
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+__all__ = [
+    "Addition",
+    "Answer",
+    "Citation",
+    "Document",
+    "DocumentError",
+    "EmbedderMismatchError",
+    "Hit",
+    "InputError",
+    "ModelError",
+    "NotFoundError",
+    "Passage",
+    "Pipeline",
+    "Place",
+    "QuestionError",
+    "RagError",
+    "Sentence",
+    "Settings",
+    "StoreError",
+    "open",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'rag' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,45 @@
+"""Every error of this package, as one tree.
+
+    RagError
+    ├── InputError             what the caller gave cannot be used
+    │   ├── DocumentError      a file cannot be read as a document
+    │   └── QuestionError      a question is empty or too long
+    ├── NotFoundError          no document of that id
+    ├── ModelError             a model cannot be loaded or does not fit
+    └── StoreError             a store cannot be opened, read or written
+        └── EmbedderMismatchError   it was built with another embedder
+
+Each message says what happened, with the values, and what to do about it.
+"""
+
+
+class RagError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class InputError(RagError):
+    """What the caller gave cannot be used."""
+
+
+class DocumentError(InputError):
+    """A file cannot be read as a document."""
+
+
+class QuestionError(InputError):
+    """A question is empty or too long."""
+
+
+class NotFoundError(RagError):
+    """No document has the id that was asked for."""
+
+
+class ModelError(RagError):
+    """A model cannot be loaded, or does what its record does not allow."""
+
+
+class StoreError(RagError):
+    """A store cannot be opened, read or written."""
+
+
+class EmbedderMismatchError(StoreError):
+    """A store was built with another embedder than the settings name."""

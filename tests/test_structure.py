@@ -1,0 +1,68 @@
+"""The promises of the layout: what imports what, and how long it takes."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import rag
+
+ROOT = Path(__file__).parents[1]
+ORDER = """
+    errors settings spans folding boundaries decoding lines layout markup mending articles documents
+    passages lexicon embedder index lexical store retriever question kinds matching evidence
+    citations reader pipeline cli __main__
+""".split()
+HEAVY = ("torch", "transformers", "sentence_transformers", "faiss", "tantivy", "gradio", "numpy", "opencc", "pypinyin")
+
+
+def imported(path):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.ImportFrom)
+            and node.module
+            and node.module.split(".")[0] in ("rag", "app", "eval", "training")
+        ):
+            if node.module == "rag":
+                yield from (f"rag.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rag").glob("*.py")), ids=lambda path: path.stem)
+def test_a_module_imports_only_from_modules_before_it(path):
+    if path.stem == "__init__":
+        return
+    assert path.stem in ORDER, f"say in ORDER where {path.name} stands"
+    before = ORDER[: ORDER.index(path.stem)]
+    for module in imported(path):
+        package, _, name = module.partition(".")
+        if path.stem == "cli" and package in ("app", "eval"):
+            continue  # the command line starts them, and imports them only then
+        assert package == "rag"
+        assert name in before or name == "__version__", f"{path.name} imports {module}"
+
+
+def test_every_public_name_is_there():
+    for name in rag.__all__:
+        assert getattr(rag, name) is not None
+    assert set(rag.__all__) <= set(dir(rag))
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = rag.nothing
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    program = f"import sys, rag; print([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
+
+
+def test_answering_from_the_bundled_model_needs_no_torch():
+    program = (
+        "import sys, rag; chat = rag.open(); assert chat.ask('柳州的四大定位是什么').verdict == 'answered';"
+        "print([name for name in ('torch', 'transformers', 'sentence_transformers', 'gradio') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout.strip() == "[]"
