@@ -1,0 +1,1 @@
+"""How the bundled models and tables were made, from public data, one command each."""
