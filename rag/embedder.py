@@ -1,0 +1,255 @@
+"""Embedders: texts in, unit vectors out.
+
+`load_embedder` opens any sentence-transformers model, by hub id or folder. A folder that holds a
+static model (one vector per token, averaged) is computed here with `tokenizers` and NumPy from the
+same files: the vectors are the same to the sixth digit (a test compares them), and the first answer
+does not wait seconds for torch. Nothing is asked of a hub for a model in a folder.
+"""
+
+import hashlib
+import json
+import math
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from rag.errors import ModelError
+from rag.folding import fold
+from rag.settings import BUNDLED_EMBEDDER, PACKAGE, Settings
+
+FloatMatrix = npt.NDArray[np.float32]
+
+BUNDLED_FOLDER = PACKAGE / "models" / "embedder"
+LONG_WORK = 2000  # texts; from here on a progress bar is shown where there is a terminal
+
+
+class Embedder(Protocol):
+    """What the retriever and the store ask of an embedder."""
+
+    name: str  # as a user would name it in the settings
+    fingerprint: str  # equal only for models whose vectors can be compared
+    dim: int
+    max_tokens: int | None  # of one text, prompt and special tokens included; None: no limit
+
+    def count_tokens(self, passage: str) -> int:
+        """Return how many of the `max_tokens` a passage takes, prompt and special tokens included."""
+
+    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
+        """Return unit-length float32 rows, shape (len(texts), dim)."""
+
+    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
+        """The same for queries, which many models prefix differently."""
+
+
+def load_embedder(settings: Settings) -> Embedder:
+    """Open the embedder that the settings name.
+
+    Raises:
+        ModelError: There is no such model, or it cannot be loaded.
+    """
+    bundled = settings.embedder == BUNDLED_EMBEDDER
+    folder = BUNDLED_FOLDER if bundled else Path(settings.embedder).expanduser()
+    if not folder.is_dir():
+        if bundled or settings.embedder.startswith((".", "/", "~")):
+            raise ModelError(f"There is no embedder in the folder {folder}. Name a folder that holds a model.")
+        return SentenceTransformersEmbedder(settings.embedder, settings)
+    if _is_static(folder):
+        return StaticEmbedder(folder, settings, folds=bundled)
+    return SentenceTransformersEmbedder(str(folder), settings)
+
+
+def _is_static(folder: Path) -> bool:
+    """Say whether a model folder is one static embedding, perhaps followed by normalisation."""
+    try:
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        kinds = [str(module["type"]).rpartition(".")[2] for module in modules]
+        has_files = all(
+            (folder / modules[0]["path"] / name).is_file() for name in ("tokenizer.json", "model.safetensors")
+        )
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+    return kinds in (["StaticEmbedding"], ["StaticEmbedding", "Normalize"]) and has_files
+
+
+class _Rows:
+    """The vector of each token, kept as small as it is stored and widened on use.
+
+    sentence-transformers stores a matrix `embedding.weight`; model2vec's form, which it loads too, has
+    `embeddings` (perhaps of 8-bit integers) with an optional `mapping` from tokens to rows and
+    optional `weights`, one factor per token.
+    """
+
+    def __init__(self, tensors: dict[str, npt.NDArray[Any]]) -> None:
+        self._matrix = tensors["embedding.weight"] if "embedding.weight" in tensors else tensors["embeddings"]
+        self._mapping = tensors.get("mapping")
+        self._factors = tensors.get("weights")
+        self.dim = int(self._matrix.shape[1])
+
+    def __getitem__(self, tokens: list[int]) -> FloatMatrix:
+        at = tokens if self._mapping is None else self._mapping[tokens]
+        rows = self._matrix[at].astype(np.float32)
+        return rows if self._factors is None else rows * self._factors[tokens].astype(np.float32)[:, None]
+
+
+class StaticEmbedder:
+    """A static model: the mean of its tokens' vectors. No limit on length, no torch."""
+
+    max_tokens: int | None = None
+
+    def __init__(self, folder: Path, settings: Settings, folds: bool = False) -> None:
+        """Load a folder saved by sentence-transformers.
+
+        Args:
+            folder: Holds modules.json, tokenizer.json and model.safetensors.
+            settings: For the prompts.
+            folds: Whether the model was trained on folded text, so that texts are folded for it.
+        """
+        from safetensors.numpy import load_file
+        from tokenizers import Tokenizer
+
+        self.name = settings.embedder
+        self._folds = folds
+        modules = json.loads((folder / "modules.json").read_text(encoding="utf-8"))
+        files = folder / modules[0]["path"]
+        try:
+            self._tokenizer = Tokenizer.from_file(str(files / "tokenizer.json"))
+            self._rows = _Rows(load_file(files / "model.safetensors"))
+        except Exception as error:  # each of these libraries raises kinds of its own
+            raise ModelError(
+                f"The embedder in {folder} cannot be loaded: {error}. Is its download complete?"
+            ) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self.dim = self._rows.dim
+        self._query_prompt, self._passage_prompt = _prompts(settings, _stored_prompts(folder))
+        self.fingerprint = _fingerprint(_digest(folder), self._query_prompt, self._passage_prompt)
+
+    def count_tokens(self, passage: str) -> int:
+        """Return the number of tokens; a static model takes any number."""
+        return len(self._tokenizer.encode(self._passage_prompt + self._fold(passage), add_special_tokens=False).ids)
+
+    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
+        """Return unit-length float32 rows, shape (len(texts), dim); a text without tokens gives zeros."""
+        return self._embed([self._passage_prompt + self._fold(text) for text in texts])
+
+    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
+        """The same for queries."""
+        return self._embed([self._query_prompt + self._fold(text) for text in texts])
+
+    def _fold(self, text: str) -> str:
+        return fold(text) if self._folds else text
+
+    def _embed(self, texts: list[str]) -> FloatMatrix:
+        rows = np.zeros((len(texts), self.dim), np.float32)
+        for row, encoding in zip(rows, self._tokenizer.encode_batch_fast(texts, add_special_tokens=False), strict=True):
+            if encoding.ids:
+                row[:] = self._rows[encoding.ids].mean(axis=0)
+        return _unit(rows)
+
+
+class SentenceTransformersEmbedder:
+    """Any model that sentence-transformers loads, by hub id or folder."""
+
+    def __init__(self, model: str, settings: Settings) -> None:
+        """Load the model; nothing is asked of a hub where `model` is a folder.
+
+        Raises:
+            ModelError: It cannot be loaded, with the reason and what to do.
+        """
+        self.name = settings.embedder
+        self._batch_size = settings.batch_size
+        is_folder = Path(model).is_dir()
+        try:
+            from sentence_transformers import SentenceTransformer
+
+            self._model = SentenceTransformer(
+                model, device=settings.device, revision=settings.revision, local_files_only=is_folder
+            )
+        except Exception as error:  # the library passes on whatever its own libraries raise
+            remedy = (
+                "Is it a complete sentence-transformers model?"
+                if is_folder
+                else ("Check the id and the network, or name a folder that holds the model.")
+            )
+            raise ModelError(f"The embedder {model!r} cannot be loaded: {error}. {remedy}") from error
+        stored = {name: text for name, text in self._model.prompts.items() if text}
+        self._query_prompt, self._passage_prompt = _prompts(settings, stored)
+        self.dim = int(self._model.get_embedding_dimension() or 0)
+        limit = self._model.max_seq_length
+        self.max_tokens = None if limit is None or math.isinf(limit) else int(limit)
+        identity = _digest(Path(model)) if is_folder else f"{model}@{settings.revision or 'main'}"
+        self.fingerprint = _fingerprint(identity, self._query_prompt, self._passage_prompt)
+
+    @cached_property
+    def _tokenizer(self) -> Any:
+        return self._model.tokenizer
+
+    def count_tokens(self, passage: str) -> int:
+        """Return how many of the `max_tokens` a passage takes, prompt and special tokens included."""
+        text = self._passage_prompt + passage
+        # `encode` of a fast tokenizer may truncate by the tokenizer's own settings, so ask it not to.
+        return len(self._tokenizer(text, truncation=False, verbose=False)["input_ids"])
+
+    def embed_passages(self, texts: Sequence[str]) -> FloatMatrix:
+        """Return unit-length float32 rows, shape (len(texts), dim)."""
+        return self._embed(self._model.encode_document, texts, self._passage_prompt)
+
+    def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
+        """The same for queries."""
+        return self._embed(self._model.encode_query, texts, self._query_prompt)
+
+    def _embed(self, encode: Any, texts: Sequence[str], prompt: str) -> FloatMatrix:
+        if not texts:
+            return np.zeros((0, self.dim), np.float32)
+        vectors = encode(
+            list(texts),
+            prompt=prompt,
+            batch_size=self._batch_size,
+            convert_to_numpy=True,
+            show_progress_bar=len(texts) >= LONG_WORK and sys.stderr.isatty(),
+        )
+        return _unit(np.asarray(vectors, np.float32))
+
+
+def _unit(rows: FloatMatrix) -> FloatMatrix:
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
+    return np.asarray(rows / np.maximum(lengths, 1e-12), np.float32)
+
+
+def _stored_prompts(folder: Path) -> dict[str, str]:
+    try:
+        config = json.loads((folder / "config_sentence_transformers.json").read_text(encoding="utf-8"))
+        return {name: text for name, text in config.get("prompts", {}).items() if text}
+    except (OSError, ValueError, AttributeError):
+        return {}
+
+
+def _prompts(settings: Settings, stored: dict[str, str]) -> tuple[str, str]:
+    """Return the query and the passage prompt: the settings', else those the model was saved with."""
+    query = settings.query_prompt if settings.query_prompt is not None else stored.get("query", "")
+    names = ("document", "passage", "corpus")
+    passage = settings.passage_prompt
+    if passage is None:
+        passage = next((stored[name] for name in names if name in stored), "")
+    return query, passage
+
+
+def _digest(folder: Path) -> str:
+    """Return a digest of what decides a model's vectors: weights, tokenizer and configuration."""
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in (".safetensors", ".json", ".bin", ".txt", ".model"):
+            digest.update(path.relative_to(folder).as_posix().encode())
+            with open(path, "rb") as file:
+                digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
+
+
+def _fingerprint(identity: str, query_prompt: str, passage_prompt: str) -> str:
+    parts = json.dumps([identity, query_prompt, passage_prompt])
+    return hashlib.sha256(parts.encode()).hexdigest()[:16]

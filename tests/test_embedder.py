@@ -1,0 +1,143 @@
+import json
+import socket
+
+import numpy as np
+import pytest
+from sentence_transformers import SentenceTransformer
+from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, StaticEmbedding, Transformer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+from rag.documents import document_from_text
+from rag.embedder import BUNDLED_FOLDER, SentenceTransformersEmbedder, StaticEmbedder, load_embedder
+from rag.errors import ModelError
+from rag.folding import fold
+from rag.passages import split_document
+from rag.pipeline import Pipeline
+from rag.settings import Settings
+
+TEXTS = ["柳州的四大定位是什么", "Who chaired the meeting?", "汽车产业是柳州的主导产业，", "x" * 3000]
+
+
+def word_tokenizer():
+    vocabulary = {
+        word: at for at, word in enumerate(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "moon", "tide", "cat", "q", "p", ":"])
+    }
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    return tokenizer
+
+
+@pytest.fixture(scope="module")
+def transformer_folder(tmp_path_factory):
+    """A real transformer of a few thousand weights, saved as sentence-transformers saves any model."""
+    folder = tmp_path_factory.mktemp("transformer")
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=word_tokenizer(), pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+    config = BertConfig(
+        vocab_size=10,
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=12,
+    )
+    BertModel(config).save_pretrained(folder / "bert")
+    tokenizer.save_pretrained(folder / "bert")
+    transformer = Transformer(str(folder / "bert"), max_seq_length=12)
+    model = SentenceTransformer(modules=[transformer, Pooling(16)], prompts={"query": "q : ", "document": "p : "})
+    model.save(str(folder / "model"))
+    return folder / "model"
+
+
+@pytest.fixture
+def no_network(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+
+
+def test_the_bundled_model_gives_what_sentence_transformers_gives():
+    ours = load_embedder(Settings())
+    assert isinstance(ours, StaticEmbedder)
+    theirs = SentenceTransformer(str(BUNDLED_FOLDER), local_files_only=True, device="cpu")
+    expected = theirs.encode([fold(text) for text in TEXTS], normalize_embeddings=True)
+    assert np.allclose(ours.embed_passages(TEXTS), expected, atol=2e-3)
+    assert np.allclose(np.linalg.norm(ours.embed_queries(TEXTS), axis=1), 1, atol=1e-5)
+
+
+def test_a_static_model_in_a_folder_gives_what_sentence_transformers_gives(tmp_path):
+    weights = np.random.default_rng(0).normal(size=(10, 4)).astype(np.float32)
+    model = SentenceTransformer(modules=[StaticEmbedding(word_tokenizer(), embedding_weights=weights), Normalize()])
+    model.save(str(tmp_path / "static"))
+    ours = load_embedder(Settings(embedder=str(tmp_path / "static"), query_prompt="q : "))
+    assert isinstance(ours, StaticEmbedder)
+    assert np.allclose(ours.embed_passages(["moon tide"]), model.encode(["moon tide"]), atol=1e-6)
+    assert np.allclose(ours.embed_queries(["moon"]), model.encode(["q : moon"]), atol=1e-6)
+
+
+def test_a_text_without_any_token_is_a_row_of_zeros():
+    assert not load_embedder(Settings()).embed_passages([""]).any()
+    assert load_embedder(Settings()).embed_passages([]).shape == (0, load_embedder(Settings()).dim)
+
+
+def test_the_bundled_model_sees_traditional_and_simplified_as_one():
+    one, other = load_embedder(Settings()).embed_queries(["優必選機器人", "优必选机器人"])
+    assert np.allclose(one, other)
+
+
+def test_any_sentence_transformers_folder_loads_with_its_own_prompts_and_limit(transformer_folder, no_network):
+    ours = load_embedder(Settings(embedder=str(transformer_folder)))
+    assert isinstance(ours, SentenceTransformersEmbedder)
+    assert (ours.dim, ours.max_tokens) == (16, 12)
+    theirs = SentenceTransformer(str(transformer_folder), local_files_only=True, device="cpu")
+    assert np.allclose(
+        ours.embed_queries(["moon"]), theirs.encode(["q : moon"], prompt="", normalize_embeddings=True), atol=1e-5
+    )
+    assert not np.allclose(ours.embed_queries(["moon"]), ours.embed_passages(["moon"]), atol=1e-3)
+
+
+def test_tokens_are_counted_with_prompt_and_special_tokens_and_never_cut(transformer_folder):
+    ours = load_embedder(Settings(embedder=str(transformer_folder)))
+    assert ours.count_tokens("moon tide") == 4  # p : moon tide
+    assert ours.count_tokens("moon " * 50) == 52
+
+
+def test_passages_respect_the_limit_read_from_the_model(transformer_folder, folder):
+    chat = Pipeline(folder, Settings(embedder=str(transformer_folder)))
+    document = document_from_text("moon tide cat moon. " * 20)
+    passages = split_document(document, chat._fits)
+    counts = [chat.embedder.count_tokens(passage.text) for passage in passages]
+    assert len(passages) > 5
+    assert max(counts) <= 12
+    assert chat.add_document(document).passages == len(passages)
+
+
+def test_the_fingerprint_changes_with_prompts_and_weights(transformer_folder, tmp_path):
+    plain = load_embedder(Settings(embedder=str(transformer_folder)))
+    again = load_embedder(Settings(embedder=str(transformer_folder)))
+    prompted = load_embedder(Settings(embedder=str(transformer_folder), passage_prompt="cat "))
+    assert plain.fingerprint == again.fingerprint != prompted.fingerprint
+
+
+def test_a_missing_folder_and_a_broken_model_are_clear_errors(tmp_path):
+    with pytest.raises(ModelError, match="no embedder in the folder"):
+        load_embedder(Settings(embedder=str(tmp_path / "absent")))
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "modules.json").write_text(
+        json.dumps([{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.StaticEmbedding"}])
+    )
+    (tmp_path / "broken" / "tokenizer.json").write_text("{}")
+    (tmp_path / "broken" / "model.safetensors").write_bytes(b"short")
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_embedder(Settings(embedder=str(tmp_path / "broken")))
+
+
+def test_a_hub_id_that_cannot_be_reached_is_a_clear_error(monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(ModelError, match="(?s)nobody/nothing.*name a folder"):
+        load_embedder(Settings(embedder="nobody/nothing"))
