@@ -1,0 +1,206 @@
+import errno
+import logging
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from rag.documents import document_from_text
+from rag.errors import EmbedderMismatchError, NotFoundError, StoreError
+from rag.index import FaissIndex
+from rag.pipeline import Pipeline
+from rag.settings import Settings
+from rag.store import FILE, LEXICAL, VECTORS, Store
+from tests.fakes import WordCountEmbedder
+
+MOON = document_from_text("the moon is round\n\nthe tide is high", source="moon.txt")
+CAT = document_from_text("a cat sleeps", source="cat.txt")
+
+
+def open_chat(folder, embedder=None):
+    return Pipeline(folder, Settings(), embedder or WordCountEmbedder())
+
+
+def filled(folder):
+    chat = open_chat(folder)
+    chat.add_document(MOON)
+    chat.add_document(CAT)
+    return chat
+
+
+def texts(hits):
+    return [hit.passage.text for hit in hits]
+
+
+def test_documents_and_passages_are_there_after_reopening(folder):
+    filled(folder).close()
+    chat = open_chat(folder)
+    assert chat.documents() == [MOON, CAT]
+    assert [passage.text for passage in chat.passages(MOON.id)] == ["the moon is round", "the tide is high"]
+    assert texts(chat.search("cat", 1)) == ["a cat sleeps"]
+
+
+def test_an_unchanged_document_is_not_written_again(folder):
+    chat = filled(folder)
+    before = chat.store.generation()
+    assert chat.add_document(MOON).outcome == "unchanged"
+    assert chat.store.generation() == before
+
+
+def test_a_changed_document_replaces_its_old_self_in_every_index(folder):
+    chat = filled(folder)
+    chat.search("moon", 1)
+    changed = document_from_text("the cat jumped over the moon", source="moon.txt")
+    assert chat.add_document(changed).outcome == "replaced"
+    assert len(chat.documents()) == 2
+    assert texts(chat.search("moon", 5))[0] == "the cat jumped over the moon"
+    assert "the tide is high" not in texts(chat.search("tide", 5))
+
+
+def test_a_removed_document_is_not_found(folder):
+    chat = filled(folder)
+    chat.remove(CAT.id)
+    assert chat.documents() == [MOON]
+    assert "a cat sleeps" not in texts(chat.search("cat", 5))
+    with pytest.raises(NotFoundError, match=CAT.id):
+        chat.remove(CAT.id)
+
+
+def test_an_id_may_be_shortened_while_it_is_the_only_one(folder):
+    chat = filled(folder)
+    assert chat.document(MOON.id[:6]) == MOON
+    with pytest.raises(NotFoundError, match="rag list"):
+        chat.document("")
+
+
+def test_a_store_of_another_embedder_is_refused_with_the_remedy(folder):
+    filled(folder).close()
+    with pytest.raises(EmbedderMismatchError, match="'word-count'.*'other'.*Name the embedder it was made with"):
+        open_chat(folder, WordCountEmbedder("other"))
+
+
+@pytest.mark.parametrize("cache", [VECTORS, LEXICAL])
+def test_a_missing_cache_is_made_anew(folder, cache):
+    chat = filled(folder)
+    expected = chat.search("moon tide", 5)
+    chat.close()
+    path = folder / cache
+    if path.is_dir():
+        for file in path.iterdir():
+            file.unlink()
+        path.rmdir()
+    else:
+        path.unlink()
+    assert open_chat(folder).search("moon tide", 5) == expected
+
+
+@pytest.mark.parametrize("cache", [VECTORS, LEXICAL + "/meta.json"])
+def test_a_damaged_cache_is_made_anew_with_a_notice(folder, cache, caplog):
+    chat = filled(folder)
+    expected = chat.search("moon tide", 5)
+    chat.close()
+    (folder / cache).write_bytes(b"damaged")
+    with caplog.at_level(logging.WARNING, "rag.store"):
+        assert open_chat(folder).search("moon tide", 5) == expected
+    assert "damaged and is made anew" in caplog.text
+
+
+def test_a_cache_left_behind_by_a_killed_process_is_caught_up(folder):
+    chat = filled(folder)
+    chat.search("moon", 1)
+    chat.close()
+    # As a process killed between the transaction and the caches leaves it: the database is ahead.
+    store = Store(folder, WordCountEmbedder(), 400)
+    store.remove(CAT.id)
+    store.close()
+    again = open_chat(folder)
+    assert "a cat sleeps" not in texts(again.search("cat", 5))
+    assert sorted(FaissIndex.load(folder / VECTORS, 5).positions()) == [1, 2]
+
+
+def test_what_another_process_adds_is_found(folder):
+    reader = filled(folder)
+    reader.search("moon", 1)
+    writer = open_chat(folder)
+    writer.add_document(document_from_text("a tide of cats", source="new.txt"))
+    assert texts(reader.search("tide cat", 1)) == ["a tide of cats"]
+    assert len(reader.documents()) == 3
+
+
+def test_a_damaged_database_is_refused_and_nothing_is_deleted(folder):
+    filled(folder).close()
+    content = b"this is no database, whatever its name says" * 100
+    (folder / FILE).write_bytes(content)
+    with pytest.raises(StoreError, match="damaged. Nothing was deleted"):
+        open_chat(folder)
+    assert (folder / FILE).read_bytes() == content
+
+
+def test_a_newer_schema_is_refused(folder):
+    filled(folder).close()
+    connection = sqlite3.connect(folder / FILE)
+    connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with pytest.raises(StoreError, match="newer version of the program"):
+        open_chat(folder)
+
+
+def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(StoreError, match="cannot be made"):
+        open_chat(tmp_path / "file" / "store")
+
+
+def test_a_full_disk_loses_nothing(folder):
+    chat = filled(folder)
+    pages = chat.store._connection.execute("PRAGMA page_count").fetchone()[0]
+    chat.store._connection.execute(f"PRAGMA max_page_count = {pages}")
+    large = document_from_text("\n\n".join(f"moon number {number}" for number in range(2000)), source="large.txt")
+    with pytest.raises(StoreError, match="disk.*is full. Nothing was changed"):
+        chat.add_document(large)
+    assert chat.documents() == [MOON, CAT]
+    assert texts(chat.search("tide", 1)) == ["the tide is high"]
+
+
+def test_a_cache_that_cannot_be_written_is_only_a_notice(folder, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(FaissIndex, "save", full)
+    chat = filled(folder)
+    with caplog.at_level(logging.WARNING, "rag.store"):
+        assert texts(chat.search("tide", 1)) == ["the tide is high"]
+    assert "No space left" in caplog.text
+
+
+def test_a_process_killed_while_adding_leaves_the_state_before(folder):
+    filled(folder).close()
+    program = f"""
+        import os
+        from rag.documents import document_from_text
+        from rag.pipeline import Pipeline
+        from rag.settings import Settings
+        from rag.store import Store
+        from tests.fakes import WordCountEmbedder
+        from pathlib import Path
+
+        chat = Pipeline(Path({str(folder)!r}), Settings(), WordCountEmbedder())
+        with chat.store._transaction() as connection:
+            connection.execute("DELETE FROM document")
+            os._exit(9)
+        """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], cwd=Path(__file__).parents[1], check=False)
+    assert done.returncode == 9
+    assert open_chat(folder).documents() == [MOON, CAT]
+
+
+def test_embeddings_are_kept_as_they_were(folder):
+    chat = filled(folder)
+    positions = np.array([1, 2, 3], np.int64)
+    stored = np.stack([np.frombuffer(blob, "<f4") for _, blob in chat.store._embeddings(positions)])
+    expected = WordCountEmbedder().embed_passages(["the moon is round", "the tide is high", "a cat sleeps"])
+    assert np.array_equal(stored, expected)
