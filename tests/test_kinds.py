@@ -1,0 +1,40 @@
+import pytest
+
+from rag.kinds import broken, is_met
+from rag.question import analyse
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "given"),
+    [
+        ("会议哪天召开", "6月25日，会议召开", True),
+        ("会议哪天召开", "会议在柳州召开", False),
+        ("生产了多少辆车", "累计产销量达3000万辆", True),
+        ("生产了多少辆车", "生产了许多车", False),
+        ("生产的3000万辆车是多少", "3000万辆", False),  # the number is the question's own
+        ("谁主持会议", "自治区党委书记陈刚主持会议", True),
+        ("谁主持会议", "会议研究债务", False),
+        ("团队来自哪里", "均来自北京大学", True),
+        ("为什么开会", "为了化解债务，召开会议", True),
+        ("有哪些品牌", "五菱和宝骏两个品牌", True),
+        ("When did it start?", "It started in 1998.", True),
+        ("When did it start?", "It started slowly.", False),
+    ],
+)
+def test_whether_a_text_gives_what_is_asked_for(question, text, given):
+    assert is_met(analyse(question), text) is given
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "is_broken"),
+    [
+        ("五大定位是什么", "围绕“四大定位”", True),
+        ("四大定位是什么", "围绕“四大定位”", False),
+        ("4大定位是什么", "围绕“四大定位”", False),
+        ("五大定位是什么", "没有说定位", False),
+        ("十二项任务", "12项任务", False),
+    ],
+)
+def test_a_promise_is_broken_by_another_number_of_the_same_things(question, text, is_broken):
+    (promise,) = analyse(question).promises
+    assert broken(promise, text) is is_broken
