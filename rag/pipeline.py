@@ -1,0 +1,279 @@
+"""Pipeline: the one module that knows every step from a file to a store and from a question to an answer."""
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from rag.citations import Answer, Check, Citation, Sentence, Verdict, cite
+from rag.documents import Document, read_document
+from rag.embedder import Embedder, load_embedder
+from rag.errors import DocumentError, InputError, NotFoundError, QuestionError
+from rag.evidence import Setting
+from rag.passages import Passage, split_document
+from rag.question import Asked, analyse, complete
+from rag.reader import EXTRACTIVE, Reading, read
+from rag.retriever import Hit, Retriever
+from rag.settings import ARTICLE, Settings, default_store_folder
+from rag.store import Store
+
+PASSAGES_PER_TRANSACTION = 512  # embedded and written at once when many documents are added
+
+
+@dataclass(frozen=True)
+class Addition:
+    """What became of one file that was to be added."""
+
+    path: str
+    outcome: Literal["added", "replaced", "unchanged", "failed"]
+    document: Document | None  # None where it failed
+    passages: int  # 0 where nothing was written
+    error: str = ""
+
+
+class Pipeline:
+    """A store with what it takes to fill it and to answer from it."""
+
+    def __init__(self, folder: Path, settings: Settings, embedder: Embedder | None = None) -> None:
+        """Open the store in `folder`, making it where there is none.
+
+        Args:
+            folder: See `rag.store.Store`.
+            settings: Decide the embedder, the cut of passages and the search.
+            embedder: Taken instead of the one the settings name.
+
+        Raises:
+            ModelError: The embedder cannot be loaded.
+            StoreError: The store cannot be opened.
+        """
+        self.settings = settings
+        self.embedder = embedder or load_embedder(settings)
+        self.store = Store(folder, self.embedder, settings.passage_size)
+        self.retriever = Retriever(self.store, self.embedder, settings)
+
+    def close(self) -> None:
+        """Close the store."""
+        self.store.close()
+
+    # -- Documents ---------------------------------------------------------------------------------
+
+    def add(self, path: str | os.PathLike[str]) -> Addition:
+        """Add one file; a changed one replaces its old self, an unchanged one is left as it is.
+
+        Raises:
+            DocumentError: The file cannot be read; nothing is changed.
+            StoreError: It cannot be written; nothing is changed.
+        """
+        (addition,) = self.add_all([path], strict=True)
+        return addition
+
+    def add_all(
+        self,
+        paths: Iterable[str | os.PathLike[str]],
+        strict: bool = False,
+    ) -> Iterator[Addition]:
+        """Add many files in bounded batches, yielding what became of each.
+
+        Args:
+            paths: Files. One that cannot be read is yielded as failed, and the others go on.
+            strict: Raise the DocumentError of a file instead.
+        """
+        batch: list[tuple[Addition, Sequence[Passage]]] = []
+        waiting = 0
+        for path in paths:
+            try:
+                document = read_document(Path(path))
+            except DocumentError as error:
+                if strict:
+                    raise
+                yield Addition(str(path), "failed", None, 0, str(error))
+                continue
+            addition, passages = self._prepare(str(path), document)
+            if not passages:
+                yield addition
+                continue
+            batch.append((addition, passages))
+            waiting += len(passages)
+            if waiting >= PASSAGES_PER_TRANSACTION:
+                yield from self._write(batch)
+                batch, waiting = [], 0
+        yield from self._write(batch)
+
+    def add_document(self, document: Document) -> Addition:
+        """Add a document made by `rag.documents.document_from_text`, as `add` does a file."""
+        addition, passages = self._prepare(document.source, document)
+        if passages:
+            (addition,) = self._write([(addition, passages)])
+        return addition
+
+    def _prepare(self, name: str, document: Document) -> tuple[Addition, list[Passage]]:
+        """Return what will become of a document, and its passages: none where it is there already."""
+        known = self.store.digest(document.id)
+        if known == document.digest:
+            return Addition(name, "unchanged", document, 0), []
+        passages = split_document(document, self._fits)
+        return Addition(name, "replaced" if known else "added", document, len(passages)), passages
+
+    def _write(self, batch: Sequence[tuple[Addition, Sequence[Passage]]]) -> Iterator[Addition]:
+        """Embed and store a batch as one transaction, then tell what became of each file."""
+        embeddings = self.embedder.embed_passages([passage.text for _, passages in batch for passage in passages])
+        rows, start = [], 0
+        for addition, passages in batch:
+            if addition.document is not None:
+                rows.append((addition.document, passages, embeddings[start : start + len(passages)]))
+            start += len(passages)
+        if rows:
+            self.store.put(rows)
+        yield from (addition for addition, _ in batch)
+
+    def _fits(self, text: str) -> bool:
+        if len(text) > self.settings.passage_size:
+            return False
+        limit = self.embedder.max_tokens
+        return limit is None or self.embedder.count_tokens(text) <= limit
+
+    def documents(self) -> list[Document]:
+        """Return all documents, in the order of adding."""
+        return [self.store.document(document_id) for document_id in self.store.document_ids()]
+
+    def document(self, document_id: str) -> Document:
+        """Return the document whose id is, or alone begins with, `document_id`.
+
+        Raises:
+            NotFoundError: There is none, or more than one.
+        """
+        if self.store.digest(document_id) is not None:
+            return self.store.document(document_id)
+        found = [known for known in self.store.document_ids() if known.startswith(document_id)] if document_id else []
+        if len(found) != 1:
+            what = f"{len(found)} documents whose ids begin" if found else "no document whose id is or begins"
+            raise NotFoundError(f"The store holds {what} with {document_id!r}. `rag list` shows the ids.")
+        return self.store.document(found[0])
+
+    def remove(self, document_id: str) -> Document:
+        """Remove a document and return it. Raises NotFoundError as `document` does."""
+        document = self.document(document_id)
+        self.store.remove(document.id)
+        return document
+
+    def passages(self, document_id: str) -> list[Passage]:
+        """Return the passages a document was cut into. Raises NotFoundError as `document` does."""
+        return self.store.passages_of(self.document(document_id).id)
+
+    # -- Questions ---------------------------------------------------------------------------------
+
+    def search(self, query: str, k: int | None = None) -> list[Hit]:
+        """Return up to k hits for a query, best first."""
+        return self.retriever.retrieve(self._checked(query), k or self.settings.k)
+
+    def ask(self, question: str, history: Sequence[Answer] = ()) -> Answer:
+        """Answer a question from the documents, or say that they do not tell.
+
+        Args:
+            question: In Chinese (simplified or traditional) or English.
+            history: Earlier answers of the conversation, oldest first, to complete a follow-up from.
+
+        Raises:
+            QuestionError: The question is empty or longer than `settings.max_question` characters.
+            StoreError: The store cannot be read.
+        """
+        clock = _Clock()
+        asked = complete(analyse(self._checked(question)), [analyse(answer.query) for answer in history])
+        clock.lap("question")
+        hits = self.retriever.retrieve(asked.query, self.settings.k)
+        clock.lap("search")
+        reading = read(asked, hits, self.setting_of, self.embedder)
+        clock.lap("read")
+        answer = self._compose(question, asked, hits, reading)
+        clock.lap("cite")
+        return replace(answer, timings=clock.laps)
+
+    def setting_of(self, passage: Passage) -> Setting:
+        """Return what a passage stands under, for the reader."""
+        document = self.store.document(passage.document_id)
+        kind = document.paragraph_at(passage.start).kind
+        return Setting(f"{document.title} {document.article_at(passage.start).title}", kind == "headline")
+
+    def _compose(self, question: str, asked: Asked, hits: Sequence[Hit], reading: Reading) -> Answer:
+        citations: list[Citation] = []
+        sentences: list[Sentence] = []
+        for marker, quote in enumerate(reading.quotes, start=1):
+            document = self.store.document(quote.passage.document_id)
+            citations.append(cite(marker, document, quote.passage, quote.start, quote.end))
+            sentences.append(Sentence(citations[-1].quote, (marker,)))
+        return Answer(
+            question=question,
+            query=asked.query,
+            text="\n".join(sentence.text for sentence in sentences) or reading.notice,
+            verdict=reading.verdict,
+            sentences=tuple(sentences),
+            citations=tuple(citations),
+            hits=tuple(hits),
+            confidence=reading.confidence,
+            missing=reading.missing,
+            checks=tuple(_verbatim(citation) for citation in citations) + reading.checks,
+            timings={},
+            models={"embedder": self.embedder.name, "reader": EXTRACTIVE},
+        )
+
+    def _checked(self, question: str) -> str:
+        """Return the question without surrounding white space, or say why it cannot be asked."""
+        # Half a surrogate pair, as broken programs send it, is no character: no library takes it.
+        stripped = question.strip().encode("utf-8", "replace").decode("utf-8")
+        if not any(character.isalnum() for character in stripped):
+            raise QuestionError("The question is empty. Ask something, for instance: 柳州的四大定位是什么")
+        if len(stripped) > self.settings.max_question:
+            raise QuestionError(
+                f"The question has {len(stripped)} characters; at most {self.settings.max_question} can be asked. "
+                "Shorten it, or add the text as a document and ask about it."
+            )
+        return stripped
+
+
+def open(  # noqa: A001 - the name users expect: rag.open()
+    folder: str | os.PathLike[str] | None = None,
+    settings: Settings | None = None,
+    embedder: Embedder | None = None,
+) -> Pipeline:
+    """Open a store, making it where there is none, and return what answers from it.
+
+    Args:
+        folder: A store of one's own. Without it, the user's default store ($RAG_STORE, else in the
+            user's data folder), which holds the bundled article from the start.
+        settings: See `rag.Settings`.
+        embedder: Taken instead of the one the settings name.
+
+    Raises:
+        ModelError: The embedder cannot be loaded.
+        StoreError: The store cannot be opened.
+    """
+    if folder is not None and not str(folder):
+        raise InputError("The folder of a store cannot be an empty name.")
+    place = default_store_folder() if folder is None else Path(folder).expanduser()
+    chat = Pipeline(place, settings or Settings(), embedder)
+    if folder is None and chat.store.is_new:
+        chat.add(ARTICLE)
+    return chat
+
+
+def _verbatim(citation: Citation) -> Check:
+    passed = citation.document.text[citation.start : citation.end] == citation.quote
+    return Check("verbatim", passed, f"[{citation.marker}]")
+
+
+@dataclass
+class _Clock:
+    """Milliseconds per stage."""
+
+    laps: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.perf_counter)
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.laps[stage] = round((now - self._last) * 1000, 3)
+        self._last = now
+
+
+__all__ = ["Addition", "Pipeline", "Verdict", "open"]

@@ -1,0 +1,171 @@
+import dataclasses
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+import rag
+from rag.pipeline import Pipeline
+from rag.settings import ARTICLE, Settings
+from tests.fakes import WordCountEmbedder
+
+FOUR = ("全国性综合交通枢纽", "现代制造城", "广西高质量发展先行区", "自治区副中心城市")
+QUESTIONS = (
+    "柳州的四大定位是什么",
+    "谁主持召开了会议",
+    "優必選下線了什麼機器人",
+    "汽车产业在柳州是什么地位",
+    "柳州有多少所大学",
+    "Who presided over the meeting?",
+)
+
+
+def test_the_four_names_are_quoted_with_nothing_beyond_their_clause(article_chat):
+    answer = article_chat.ask("柳州的四大定位是什么")
+    assert answer.verdict == "answered"
+    assert all(name in answer.text for name in FOUR)
+    (citation,) = answer.citations
+    assert citation.quote == answer.text
+    assert len(answer.text) < len("".join(FOUR)) + 20
+    assert citation.place.paragraph == 4
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_citation_is_exact_in_the_text_and_in_the_file(article_chat, question):
+    source = ARTICLE.read_text(encoding="utf-8")
+    for citation in article_chat.ask(question).citations:
+        place = citation.place
+        assert citation.document.text[citation.start : citation.end] == citation.quote
+        assert "".join(source[place.source_start : place.source_end].split()) == "".join(citation.quote.split())
+        assert source.splitlines()[place.line - 1][place.column - 1] == citation.quote[0]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_every_answer_comes_back_from_json_unchanged(article_chat, question):
+    answer = article_chat.ask(question)
+    assert rag.Answer.from_json(answer.to_json()) == answer
+
+
+def test_a_refusal_names_what_was_not_found_and_shows_the_nearest_passages(article_chat):
+    answer = article_chat.ask("比亚迪在巴西的工厂有多少工人")
+    assert answer.verdict == "refused"
+    assert answer.citations == ()
+    assert "比亚迪" in answer.missing or "巴西" in answer.missing
+    assert answer.hits
+    assert "没有" in answer.text
+
+
+def test_a_false_premise_is_refused(article_chat):
+    assert article_chat.ask("柳州的五大定位是什么").verdict == "refused"
+
+
+def test_a_follow_up_is_searched_with_what_it_points_back_to(article_chat):
+    first = article_chat.ask("上汽通用五菱累计产销量达到多少")
+    second = article_chat.ask("它拥有哪两个品牌？", history=[first])
+    assert second.question == "它拥有哪两个品牌？"
+    assert "上汽通用五菱" in second.query
+    assert "宝骏" in second.text
+
+
+def test_a_warm_answer_takes_well_under_a_tenth_of_a_second(article_chat):
+    for question in QUESTIONS:
+        article_chat.ask(question)
+    start = time.perf_counter()
+    for question in QUESTIONS:
+        article_chat.ask(question)
+    assert (time.perf_counter() - start) / len(QUESTIONS) < 0.1
+    assert set(article_chat.ask(QUESTIONS[0]).timings) == {"question", "search", "read", "cite"}
+
+
+@pytest.mark.parametrize("question", ["", "   ", "？！……", "\n"])
+def test_an_empty_question_is_one_clear_error(article_chat, question):
+    with pytest.raises(rag.QuestionError, match="is empty"):
+        article_chat.ask(question)
+
+
+def test_a_very_long_question_is_one_clear_error(article_chat):
+    with pytest.raises(rag.QuestionError, match="100000 characters; at most 2000"):
+        article_chat.ask("柳" * 100_000)
+
+
+def test_a_question_at_the_limit_is_answered_or_refused(article_chat):
+    assert article_chat.ask("柳州的债务" * 400).verdict in ("answered", "refused")
+
+
+def test_asking_an_empty_store_is_a_refusal(folder):
+    answer = Pipeline(folder, Settings(), WordCountEmbedder()).ask("moon?")
+    assert (answer.verdict, answer.hits) == ("refused", ())
+
+
+def test_the_default_store_holds_the_article_from_the_start_and_only_then():
+    chat = rag.open()
+    (article,) = chat.documents()
+    assert "柳州" in article.title
+    chat.remove(article.id)
+    chat.close()
+    assert rag.open().documents() == []
+
+
+def test_a_store_of_ones_own_begins_empty_and_takes_files(folder, tmp_path):
+    path = tmp_path / "笔记.txt"
+    path.write_text("月亮引起潮汐。\n\n潮汐每天两次。", encoding="utf-8")
+    chat = rag.open(folder)
+    assert chat.documents() == []
+    addition = chat.add(path)
+    assert (addition.outcome, addition.passages) == ("added", 2)
+    assert chat.add(str(path)).outcome == "unchanged"
+    path.write_text("月亮很圆。", encoding="utf-8")
+    assert chat.add(path).outcome == "replaced"
+    assert [document.text for document in chat.documents()] == ["月亮很圆。"]
+
+
+def bad_files(tmp_path: Path):
+    binary, empty, folder, unreadable = (tmp_path / name for name in ("a.txt", "b.txt", "c", "d.txt"))
+    binary.write_bytes(b"\x7fELF\x00\x01\x02" * 100)
+    empty.write_bytes(b"")
+    folder.mkdir()
+    unreadable.write_text("text", encoding="utf-8")
+    unreadable.chmod(0)
+    return {
+        "missing": tmp_path / "absent.txt",
+        "binary": binary,
+        "empty": empty,
+        "folder": folder,
+        "unreadable": unreadable,
+    }
+
+
+@pytest.mark.parametrize("kind", ["missing", "binary", "empty", "folder", "unreadable"])
+def test_a_bad_file_is_one_clear_error_and_changes_nothing(folder, tmp_path, kind):
+    path = bad_files(tmp_path)[kind]
+    if kind == "unreadable" and os.access(path, os.R_OK):
+        pytest.skip("this user may read every file")
+    chat = Pipeline(folder, Settings(), WordCountEmbedder())
+    with pytest.raises(rag.DocumentError, match=path.name):
+        chat.add(path)
+    assert chat.store.generation() == 0
+
+
+def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
+    good = tmp_path / "good.txt"
+    good.write_text("the moon", encoding="utf-8")
+    chat = Pipeline(folder, Settings(), WordCountEmbedder())
+    outcomes = [addition.outcome for addition in chat.add_all([tmp_path / "absent.txt", good])]
+    assert outcomes == ["failed", "added"]
+
+
+def test_many_documents_are_written_in_bounded_batches(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("rag.pipeline.PASSAGES_PER_TRANSACTION", 4)
+    paths = []
+    for number in range(10):
+        paths.append(tmp_path / f"{number}.txt")
+        paths[-1].write_text(f"the moon number {number}", encoding="utf-8")
+    chat = Pipeline(folder, Settings(), WordCountEmbedder())
+    assert len(list(chat.add_all(paths))) == 10
+    assert chat.store.generation() == 3
+
+
+def test_settings_are_plain_values_that_load_nothing():
+    assert dataclasses.replace(Settings(), k=3).k == 3
+    assert Settings(embedder="no/such/model").embedder == "no/such/model"
