@@ -1,0 +1,8 @@
+"""`python -m eval`."""
+
+import sys
+
+from eval.harness import main
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
