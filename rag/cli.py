@@ -320,10 +320,11 @@ def _show_nearest(answer: "Answer", chat: "Pipeline") -> None:
         _say("\n最接近的段落：")
     for hit in answer.hits[:NEAREST]:
         document = chat.store.document(hit.passage.document_id)
+        title = document.article_at(hit.passage.start).title or document.title
         number = document.paragraph_at(hit.passage.start).number
         text = _line(hit.passage.text)
         _say(f"- {text if len(text) <= PASSAGE_SIZE else text[: PASSAGE_SIZE - 1] + '…'}")
-        _say(f"    {_line(document.title)}，第{number}段", "dim")
+        _say(f"    {_line(title)}，第{number}段", "dim")
 
 
 def _show_layout(document: "Document", found: "Sequence[Passage]") -> None:

@@ -106,17 +106,19 @@ def asks_for_something(asked: Asked) -> bool:
     return asked.kind in _GIVES
 
 
-def broken(promise: Promise, text: str) -> bool:
-    """Say whether a text speaks of another number of the things the question takes for given (五大定位)."""
+def contradiction(promise: Promise, text: str) -> str:
+    """Return what a text says instead of a promised number of things: 四大定位 for 五大定位; else ""."""
     folded = fold(text)
     if promise.text in folded:
-        return False
-    another = False
-    for found in re.finditer(rf"(\d+|{_NUMERAL}+){re.escape(promise.unit)}{re.escape(promise.noun)}", folded):
+        return ""
+    said = ""
+    for found in re.finditer(
+        rf"(?!一[^十百千万亿])(\d+|{_NUMERAL}+){re.escape(promise.unit)}{re.escape(promise.noun)}", folded
+    ):
         if _value(found[1]) == _value(promise.number):
-            return False
-        another = True
-    return another
+            return ""
+        said = found[0]
+    return said
 
 
 def _value(numeral: str) -> int | str:

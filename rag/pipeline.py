@@ -193,8 +193,10 @@ class Pipeline:
     def setting_of(self, passage: Passage) -> Setting:
         """Return what a passage stands under, for the reader."""
         document = self.store.document(passage.document_id)
-        kind = document.paragraph_at(passage.start).kind
-        return Setting(f"{document.title} {document.article_at(passage.start).title}", kind == "headline")
+        article = document.article_at(passage.start)
+        # A page of several articles takes its title from the first; the others do not stand under it.
+        headline = article.title if len(document.articles) > 1 else f"{document.title} {article.title}"
+        return Setting(headline, document.paragraph_at(passage.start).kind == "headline")
 
     def _compose(self, question: str, asked: Asked, hits: Sequence[Hit], reading: Reading) -> Answer:
         citations: list[Citation] = []

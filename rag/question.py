@@ -68,7 +68,8 @@ _BACKWARD = re.compile(
 _ELLIPTIC = re.compile(r"^(?:那么?|然后|还有|以及|and\b|what about\b|how about\b)|呢[？?]?$")
 _NUMERALS = "零〇一二两三四五六七八九十百千万亿"
 _PROMISE = re.compile(
-    rf"(?P<number>\d+|[{_NUMERALS[2:]}]+)(?P<unit>大|个|项|种|条|方面|点|重|类)(?=(?P<noun>[\u4e00-\u9fff]{{2}}))"
+    # 一个 promises nothing: 一 alone is an article.
+    rf"(?!一[^十百千万亿])(?P<number>\d+|[{_NUMERALS[2:]}]+)(?P<unit>大|个|项|种|条|方面|点|重|类)(?=(?P<noun>[\u4e00-\u9fff]{{2}}))"
 )
 _UNIT = re.compile(
     r"(?:多少|几)(小时|分钟|公里|平方|公斤|个月|年|天|月|日|个|家|人|台|辆|次|岁|元|吨|亩|米|项|条|种|名|位|届|大|座|所|间|艘|架|件|套|户|倍)"

@@ -33,7 +33,8 @@ MAX_CLAUSES = 8  # in an answer
 MAX_LENGTH = 200  # characters of an answer; a single clause may be longer
 
 TRUST_FEATURES = (
-    "coverage", "sentence_coverage", "passage_coverage", "hits_coverage", "focus", "focus_sentence", "worst_missing",
+    "coverage", "sentence_coverage", "passage_coverage", "hits_coverage", "focus", "focus_sentence", "focus_passage",
+    "worst_missing",
     "name_missing", "noun_missing", "verb_missing", "sentence_missing", "number_missing", "promise_broken",
     "kind_met", "kind_unmet",
     "kind_in_sentence", "mass", "best", "terms", "asks_person", "asks_date", "asks_number", "asks_place", "asks_list",
@@ -125,8 +126,9 @@ def read(asked: Asked, hits: Sequence[Hit], setting_of: Callable[[Passage], Sett
     score = float(weights.trust(trust_features(evidence, likelihood, first, last)[None])[0])
     confidence = float(1 / (1 + np.exp(-score)))
     missing = evidence.missing()
-    if confidence < weights.threshold:
-        return Reading("refused", (), confidence, missing, notice(asked, missing))
+    premise = false_premise(asked, hits)
+    if premise or confidence < weights.threshold:
+        return Reading("refused", (), confidence, missing, premise or notice(asked, missing))
     start, end = span_of(evidence, first, last)
     passage = evidence.clauses[first].hit.passage
     quote = Quote(passage, passage.start + start, passage.start + end)
@@ -217,13 +219,14 @@ def trust_features(evidence: Evidence, likelihood: Matrix, first: int, last: int
         "hits_coverage": values["hits"],
         "focus": said["run"][focus].max(initial=0.0),
         "focus_sentence": said["sentence"][focus].max(initial=0.0),
+        "focus_passage": said["passage"][focus].max(initial=0.0),
         "worst_missing": absent["passage"].max(initial=0.0),
         "name_missing": (absent["passage"] * names).max(initial=0.0),
         "noun_missing": (absent["passage"] * ~names * ~verbs).max(initial=0.0),
         "verb_missing": (absent["passage"] * verbs).max(initial=0.0),
         "sentence_missing": absent["sentence"].max(initial=0.0),
         "number_missing": bool(set(asked.numbers) - written),
-        "promise_broken": any(kinds.broken(promise, hit.passage.text) for promise in asked.promises),
+        "promise_broken": any(kinds.contradiction(promise, hit.passage.text) for promise in asked.promises),
         "kind_met": met,
         "kind_unmet": kinds.asks_for_something(asked) and not met,
         "kind_in_sentence": met_in_sentence,
@@ -241,6 +244,15 @@ def trust_features(evidence: Evidence, likelihood: Matrix, first: int, last: int
         "english": asked.language == "en",
     }
     return np.array([float(features[name]) for name in TRUST_FEATURES])
+
+
+def false_premise(asked: Asked, hits: Sequence[Hit]) -> str:
+    """Return what to tell a user who takes a wrong number for given (五大定位), or "" where none is."""
+    for promise in asked.promises:
+        said = [kinds.contradiction(promise, hit.passage.text) for hit in hits]
+        if any(said) and not any(promise.text in fold(hit.passage.text) for hit in hits):
+            return f"原文说的是“{next(filter(None, said))}”，没有说“{promise.text}”。"
+    return ""
 
 
 def notice(asked: Asked, missing: Sequence[str]) -> str:

@@ -56,8 +56,10 @@ def test_a_refusal_names_what_was_not_found_and_shows_the_nearest_passages(artic
     assert "没有" in answer.text
 
 
-def test_a_false_premise_is_refused(article_chat):
-    assert article_chat.ask("柳州的五大定位是什么").verdict == "refused"
+def test_a_false_premise_is_refused_and_named(article_chat):
+    answer = article_chat.ask("柳州的五大定位是什么")
+    assert answer.verdict == "refused"
+    assert answer.text == "原文说的是“四大定位”，没有说“五大定位”。"
 
 
 def test_a_follow_up_is_searched_with_what_it_points_back_to(article_chat):
