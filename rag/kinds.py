@@ -6,12 +6,12 @@ from itertools import pairwise
 
 from rag.folding import fold
 from rag.lexicon import words_of
-from rag.question import Asked, Promise
+from rag.question import MONEY, Asked, Promise
 
 _NUMERAL = "[零〇一二两三四五六七八九十百千万亿]"
 _DATE = re.compile(
     rf"\d{{1,4}}\s*[年月日号]|{_NUMERAL}{{1,4}}[年月日号]|今[年天日]|去年|明年|昨[天日]|世纪|年代|上午|下午"
-    r"|[一二三四]季度|上半年|下半年|周[一二三四五六日]|星期|\b(?:1\d|20)\d\d\b|\bcentury\b"
+    r"|[一二三四]季度|上半年|下半年|周[一二三四五六日]|星期|\b(?:1[5-9]|20)\d\d\b|\bcentury\b"
     r"|\b(?:january|february|march|april|may|june|july|august|september|october|november|december)\b"
     r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b"
 )
@@ -19,6 +19,9 @@ _NUMBER = re.compile(
     # 一家公司, 一个项目 count nothing: 一 alone is an article.
     rf"\d|(?!一[^十百千万亿]){_NUMERAL}+\s*(?:[个项家条名位种次届辆台人年天倍级成公分米元吨亩户座所]|万|亿|%)|百分之|第{_NUMERAL}"
     r"|\b(?:one|two|three|four|five|six|seven|eight|nine|ten|dozen|hundred|thousand|million|billion|half)\b"
+)
+_SUM = re.compile(
+    rf"(?:\d|{_NUMERAL})[\d.,多余]*[十百千万亿]*(?:美|欧|日|港)?[元圆块]|[$£€¥]\s?\d|\d\s?(?:dollar|euro|pound|yuan|usd|rmb)"
 )
 _PLACE = re.compile(
     r"[省市县区镇乡村州国岛港山河湖海路街厂馆院]|大学|基地"
@@ -74,9 +77,14 @@ def is_met(asked: Asked, text: str) -> bool:
     """
     if asked.kind not in _GIVES or not _GIVES[asked.kind](without_terms(fold(text), asked), text):
         return False
-    if asked.kind == "number" and asked.unit:
+    if asked.kind != "number":
+        return True
+    if asked.unit == MONEY:
+        return bool(_SUM.search(fold(text)))
+    if asked.unit:
         return bool(re.search(rf"(?:\d|{_NUMERAL})[\d.多余]{{0,4}}[十百千万亿]{{0,2}}{asked.unit}", fold(text)))
-    return True
+    # A date is no amount.
+    return bool(_NUMBER.search(_DATE.sub(" ", without_terms(fold(text), asked))))
 
 
 def without_terms(folded: str, asked: Asked) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rag.folding import fold, is_han
-from rag.lexicon import Word, words_of
+from rag.lexicon import Word, load_lexicon, words_of
 
 Kind = Literal["person", "date", "number", "place", "reason", "manner", "list", "yes-no", "fact"]
 Language = Literal["zh", "en"]
@@ -71,6 +71,8 @@ _PROMISE = re.compile(
     # 一个 promises nothing: 一 alone is an article.
     rf"(?!一[^十百千万亿])(?P<number>\d+|[{_NUMERALS[2:]}]+)(?P<unit>大|个|项|种|条|方面|点|重|类)(?=(?P<noun>[\u4e00-\u9fff]{{2}}))"
 )
+MONEY = "money"
+_MONEY = re.compile(r"多少钱|价格|售价|花费|造价|\bhow much\b.*\b(?:cost|pa(?:y|id)|spen[dt]|worth|price)\b|\bprice\b")
 _UNIT = re.compile(
     r"(?:多少|几)(小时|分钟|公里|平方|公斤|个月|年|天|月|日|个|家|人|台|辆|次|岁|元|吨|亩|米|项|条|种|名|位|届|大|座|所|间|艘|架|件|套|户|倍)"
 )
@@ -131,8 +133,20 @@ def analyse(question: str) -> Asked:
     numbers = tuple(re.findall(r"\d+(?:\.\d+)?", folded))
     # A capital letter within an English question marks a name.
     names = {fold(name) for name in re.findall(r"(?<=\s)[A-Z][\w'-]+", question)}
-    unit = _UNIT.search(folded)
-    return Asked(question, question, kind, language, _terms(folded, names), promises, numbers, unit[1] if unit else "")
+    unit = _unit(folded)
+    return Asked(question, question, kind, language, _terms(folded, names), promises, numbers, unit)
+
+
+def _unit(folded: str) -> str:
+    """Return what a question counts, or "": 辆 of 多少辆车, but not 座 of 多少座位; `money` where it asks for money."""
+    if _MONEY.search(folded):
+        return MONEY
+    found = _UNIT.search(folded)
+    if not found:
+        return ""
+    # The end of the question ends the slice early: it is then the unit itself, which counts.
+    longer = folded[found.start(1) : found.end() + 1]
+    return "" if longer != found[1] and longer in load_lexicon() else found[1]
 
 
 def complete(asked: Asked, earlier: Sequence[Asked]) -> Asked:

@@ -12,6 +12,14 @@ from rag.question import analyse
         ("生产了多少辆车", "累计产销量达3000万辆", True),
         ("生产了多少辆车", "生产了许多车", False),
         ("生产的3000万辆车是多少", "3000万辆", False),  # the number is the question's own
+        ("新馆有多少座位", "共有座位3200个", True),
+        ("新馆有多少人", "一家新馆，座位3200个", False),
+        ("建设了几年", "2021年9月1日开放", True),
+        ("来了多少读者", "2021年9月1日开放", False),  # a date is no amount
+        ("花了多少钱", "藏书180万册", False),
+        ("花了多少钱", "造价3.5亿元", True),
+        ("How much did it cost?", "opened on 14 May 1932", False),
+        ("How much did it cost?", "it cost 3 million dollars, or $ 3 million", True),
         ("谁主持会议", "自治区党委书记陈刚主持会议", True),
         ("谁主持会议", "会议研究债务", False),
         ("团队来自哪里", "均来自北京大学", True),
