@@ -1,13 +1,16 @@
 """VectorIndex: vectors in, scores and positions out. Knows nothing of texts."""
 
+import hashlib
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-FloatMatrix = npt.NDArray[np.float32]
+from rag.embedder import FloatMatrix
+
 Positions = npt.NDArray[np.int64]
+CHECKSUM_SIZE = 32  # bytes of SHA-256 behind the index: FAISS itself does not notice a changed vector
 
 
 class VectorIndex(Protocol):
@@ -51,8 +54,12 @@ class FaissIndex:
         import faiss
 
         try:
-            index = faiss.read_index(str(path))
-        except RuntimeError as error:
+            content = path.read_bytes()
+            body, checksum = content[:-CHECKSUM_SIZE], content[-CHECKSUM_SIZE:]
+            if hashlib.sha256(body).digest() != checksum:
+                raise ValueError(f"{path} is not a readable FAISS index: its checksum is wrong")
+            index = faiss.deserialize_index(np.frombuffer(body, np.uint8))
+        except (OSError, RuntimeError) as error:
             raise ValueError(f"{path} is not a readable FAISS index: {error}") from error
         if index.d != dim or not isinstance(index, faiss.IndexIDMap2):
             raise ValueError(f"{path} holds vectors of {index.d} dimensions, not {dim}")
@@ -65,7 +72,8 @@ class FaissIndex:
         unfinished = path.with_suffix(".unfinished")
         try:
             # Serialised here and written by Python: a full disk is then an OSError with its reason.
-            unfinished.write_bytes(faiss.serialize_index(self._index).tobytes())
+            body = faiss.serialize_index(self._index).tobytes()
+            unfinished.write_bytes(body + hashlib.sha256(body).digest())
             unfinished.replace(path)
         finally:
             unfinished.unlink(missing_ok=True)

@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from rag.folding import fold
-
-Positions = npt.NDArray[np.int64]
+from rag.index import Positions
 
 _HAN = "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff〇"
 _RUN = re.compile(rf"([{_HAN}]+)|([^\W_{_HAN}]+(?:['’.][^\W_{_HAN}]+)*)")
@@ -79,8 +77,8 @@ class TantivyIndex:
             self._index = tantivy.Index(self._schema, path=str(folder) if folder else None)
             self._index.register_tokenizer("grams", tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.whitespace()).build())
             self._searcher = self._index.searcher()
-        except Exception as error:  # the binding raises ValueError, OSError or its own panic type
-            raise ValueError(f"{folder} is not a readable lexical index: {error}") from error
+        except BaseException as error:
+            raise _damaged(error, folder) from error
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
@@ -120,7 +118,11 @@ class TantivyIndex:
         self._searcher = self._index.searcher()
 
     def search(self, query: str, k: int) -> list[tuple[int, float]]:
-        """Return up to k pairs of position and score (BM25, larger is better), best first."""
+        """Return up to k pairs of position and score (BM25, larger is better), best first.
+
+        Raises:
+            ValueError: The files of the index are damaged.
+        """
         parts = []
         for gram, count in Counter(grams(query)).items():
             term = self._tantivy.Query.term_query(self._schema, "grams", gram, index_option="freq")
@@ -128,12 +130,26 @@ class TantivyIndex:
             parts.append((self._tantivy.Occur.Should, self._tantivy.Query.boost_query(term, weight)))
         if not parts or not len(self):
             return []
-        found = self._searcher.search(self._tantivy.Query.boolean_query(parts), limit=k, count=False).hits
-        positions = self._searcher.fast_field_values("position", [address for _, address in found])
+        try:
+            found = self._searcher.search(self._tantivy.Query.boolean_query(parts), limit=k, count=False).hits
+            positions = self._searcher.fast_field_values("position", [address for _, address in found])
+        except BaseException as error:
+            raise _damaged(error) from error
         pairs = zip(np.asarray(positions, np.int64).tolist(), found, strict=True)
         hits = [(int(position), float(score)) for position, (score, _) in pairs]
         # Ties are ordered by the text's place, so that a rebuilt index answers as the old one did.
         return sorted(hits, key=lambda hit: (-hit[1], hit[0]))
+
+
+def _damaged(error: BaseException, folder: Path | None = None) -> BaseException:
+    """Return what to raise for a fault of the engine: a ValueError, also for its panics.
+
+    A panic of the Rust engine is a BaseException of a type that cannot be imported. What is not a
+    fault of the engine (an interrupt) is returned as it is.
+    """
+    if isinstance(error, Exception) or type(error).__name__ == "PanicException":
+        return ValueError(f"{folder or 'This'} is not a readable lexical index: {error}")
+    return error
 
 
 def discard(folder: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Literal
 from rag.citations import Answer, Check, Citation, Sentence, Verdict, cite
 from rag.documents import Document, read_document
 from rag.embedder import Embedder, load_embedder
-from rag.errors import DocumentError, InputError, NotFoundError, QuestionError
+from rag.errors import DocumentError, InputError, NotFoundError, QuestionError, StoreError
 from rag.evidence import Setting
 from rag.passages import Passage, split_document
 from rag.question import Asked, analyse, complete
@@ -19,6 +19,7 @@ from rag.retriever import Hit, Retriever
 from rag.settings import ARTICLE, Settings, default_store_folder
 from rag.store import Store
 
+TRIES = 10  # to answer from documents that did not change meanwhile
 PASSAGES_PER_TRANSACTION = 512  # embedded and written at once when many documents are added
 
 
@@ -101,11 +102,11 @@ class Pipeline:
                 batch, waiting = [], 0
         yield from self._write(batch)
 
-    def add_document(self, document: Document) -> Addition:
-        """Add a document made by `rag.documents.document_from_text`, as `add` does a file."""
+    def add_document(self, document: Document, mark: str | None = None) -> Addition:
+        """Add a document made by `rag.documents.document_from_text`, as `add` does a file; `mark`: see `Store.put`."""
         addition, passages = self._prepare(document.source, document)
         if passages:
-            (addition,) = self._write([(addition, passages)])
+            (addition,) = self._write([(addition, passages)], mark)
         return addition
 
     def _prepare(self, name: str, document: Document) -> tuple[Addition, list[Passage]]:
@@ -116,7 +117,9 @@ class Pipeline:
         passages = split_document(document, self._fits)
         return Addition(name, "replaced" if known else "added", document, len(passages)), passages
 
-    def _write(self, batch: Sequence[tuple[Addition, Sequence[Passage]]]) -> Iterator[Addition]:
+    def _write(
+        self, batch: Sequence[tuple[Addition, Sequence[Passage]]], mark: str | None = None
+    ) -> Iterator[Addition]:
         """Embed and store a batch as one transaction, then tell what became of each file."""
         embeddings = self.embedder.embed_passages([passage.text for _, passages in batch for passage in passages])
         rows, start = [], 0
@@ -125,7 +128,7 @@ class Pipeline:
                 rows.append((addition.document, passages, embeddings[start : start + len(passages)]))
             start += len(passages)
         if rows:
-            self.store.put(rows)
+            self.store.put(rows, mark)
         yield from (addition for addition, _ in batch)
 
     def _fits(self, text: str) -> bool:
@@ -179,8 +182,23 @@ class Pipeline:
             QuestionError: The question is empty or longer than `settings.max_question` characters.
             StoreError: The store cannot be read.
         """
+        checked = self._checked(question)
+        for _ in range(TRIES):
+            generation = self.store.generation()
+            try:
+                answer = self._ask(checked, history)
+            except (NotFoundError, IndexError):  # a document was removed or replaced between two readings of it
+                if self.store.generation() == generation:
+                    raise
+                continue
+            if self.store.generation() == generation:
+                return answer
+        raise StoreError("The documents kept changing while the question was answered. Ask again.")
+
+    def _ask(self, question: str, history: Sequence[Answer]) -> Answer:
+        """Answer a question from the documents as they are; what changes meanwhile may be missed or half seen."""
         clock = _Clock()
-        asked = complete(analyse(self._checked(question)), [analyse(answer.query) for answer in history])
+        asked = complete(analyse(question), [analyse(answer.query) for answer in history])
         clock.lap("question")
         hits = self.retriever.retrieve(asked.query, self.settings.k)
         clock.lap("search")
@@ -255,8 +273,10 @@ def open(  # noqa: A001 - the name users expect: rag.open()
         raise InputError("The folder of a store cannot be an empty name.")
     place = default_store_folder() if folder is None else Path(folder).expanduser()
     chat = Pipeline(place, settings or Settings(), embedder)
-    if folder is None and chat.store.is_new:
-        chat.add(ARTICLE)
+    if folder is None and not chat.store.has_mark(ARTICLE.name):
+        # The mark and the article come in one transaction: an article that was removed stays removed,
+        # and a process killed here leaves neither.
+        chat.add_document(read_document(ARTICLE), mark=ARTICLE.name)
     return chat
 
 

@@ -8,6 +8,7 @@ PACKAGE = Path(__file__).parent
 BUNDLED_EMBEDDER = "bundled"
 ARTICLE = PACKAGE / "data" / "liuzhou.txt"
 STORE_VARIABLE = "RAG_STORE"
+STORE_FILE = "store.sqlite"  # in the folder of a store
 
 
 @dataclass(frozen=True)

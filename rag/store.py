@@ -5,10 +5,12 @@ the state before it or after it. The FAISS file and the lexical index are caches
 the passages in the database when it is opened; one that is damaged is made anew.
 """
 
+import hashlib
 import json
 import logging
 import sqlite3
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -17,15 +19,15 @@ from pathlib import Path
 import numpy as np
 
 from rag.documents import Document
-from rag.embedder import Embedder
+from rag.embedder import Embedder, FloatMatrix
 from rag.errors import EmbedderMismatchError, NotFoundError, StoreError
-from rag.index import FaissIndex, FloatMatrix, Positions
+from rag.index import FaissIndex, Positions
 from rag.lexical import TantivyIndex, discard
 from rag.passages import Passage
+from rag.settings import STORE_FILE
 
 logger = logging.getLogger(__name__)
 
-FILE = "store.sqlite"
 VECTORS = "vectors.faiss"
 LEXICAL = "lexical"
 BUSY_TIMEOUT = 30.0  # seconds to wait for another process that is writing
@@ -41,8 +43,8 @@ MIGRATIONS = (
         added TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
     );
     CREATE TABLE passage (
-        -- AUTOINCREMENT: a position is never used twice, so the caches are right when the sets are equal.
-        position INTEGER PRIMARY KEY AUTOINCREMENT,
+        -- Made from the content (see position_of): caches that hold equal positions hold equal content.
+        position INTEGER PRIMARY KEY,
         id TEXT NOT NULL UNIQUE,
         document_id TEXT NOT NULL REFERENCES document(id) ON DELETE CASCADE,
         "start" INTEGER NOT NULL, "end" INTEGER NOT NULL,
@@ -63,7 +65,7 @@ class Store:
         Args:
             folder: Made where it is absent.
             embedder: Only its name, fingerprint and dim are used.
-            passage_size: Passages are cut at this many characters; part of what the store was made with.
+            passage_size: Recorded in a new store; what is added later is cut as the settings say then.
 
         Raises:
             EmbedderMismatchError: The store was made with another embedder.
@@ -81,15 +83,15 @@ class Store:
             raise StoreError(f"The folder {folder} of the store cannot be made: {error.strerror}.") from error
         with self._errors():
             self._connection = sqlite3.connect(
-                folder / FILE, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
+                folder / STORE_FILE, timeout=BUSY_TIMEOUT, isolation_level=None, check_same_thread=False
             )
         try:
             with self._errors():
-                self._connection.execute("PRAGMA journal_mode = WAL")
+                self._use_wal()
                 self._connection.execute("PRAGMA synchronous = FULL")
                 self._connection.execute("PRAGMA foreign_keys = ON")
                 self._migrate()
-                self.is_new = self._check_embedder(embedder, passage_size)
+                self._check_embedder(embedder, passage_size)
         except BaseException:
             self._connection.close()
             raise
@@ -107,9 +109,18 @@ class Store:
         row = self._one("SELECT digest FROM document WHERE id = ?", document_id)
         return str(row[0]) if row else None
 
-    def put(self, documents: Sequence[tuple[Document, Sequence[Passage], FloatMatrix]]) -> None:
-        """Add documents with their passages and embeddings, each replacing its old self, in one transaction."""
+    def put(
+        self, documents: Sequence[tuple[Document, Sequence[Passage], FloatMatrix]], mark: str | None = None
+    ) -> None:
+        """Add documents with their passages and embeddings, each replacing its old self, in one transaction.
+
+        Args:
+            documents: What to add.
+            mark: Kept in the same transaction, for `has_mark`.
+        """
         with self._transaction() as connection:
+            if mark:
+                connection.execute("INSERT OR REPLACE INTO setting VALUES (?, 'done')", (f"mark {mark}",))
             for document, passages, embeddings in documents:
                 connection.execute("DELETE FROM document WHERE id = ?", (document.id,))
                 record = json.dumps(document.to_record(), ensure_ascii=False, separators=(",", ":"))
@@ -118,9 +129,17 @@ class Store:
                     (document.id, document.digest, document.title, document.source, len(document.text), record),
                 )
                 connection.executemany(
-                    'INSERT INTO passage (id, document_id, "start", "end", embedding) VALUES (?, ?, ?, ?, ?)',
+                    'INSERT INTO passage (position, id, document_id, "start", "end", embedding) '
+                    "VALUES (?, ?, ?, ?, ?, ?)",
                     (
-                        (passage.id, document.id, passage.start, passage.end, row.astype("<f4").tobytes())
+                        (
+                            position_of(passage),
+                            passage.id,
+                            document.id,
+                            passage.start,
+                            passage.end,
+                            row.astype("<f4").tobytes(),
+                        )
                         for passage, row in zip(passages, embeddings, strict=True)
                     ),
                 )
@@ -136,6 +155,10 @@ class Store:
             if not connection.execute("DELETE FROM document WHERE id = ?", (document_id,)).rowcount:
                 raise NotFoundError(f"The store in {self.folder} holds no document with the id {document_id!r}.")
         self._load_document.cache_clear()
+
+    def has_mark(self, mark: str) -> bool:
+        """Say whether a `put` has kept this mark."""
+        return self._one("SELECT value FROM setting WHERE key = ?", f"mark {mark}") is not None
 
     def document_ids(self) -> list[str]:
         """Return the ids of all documents, in the order of adding."""
@@ -186,33 +209,57 @@ class Store:
     def search_lexical(self, query: str, k: int) -> list[tuple[int, float]]:
         """Return up to k pairs of position and BM25 score, best first."""
         with self._lock:
-            return self._indexes()[1].search(query, k)
+            try:
+                return self._indexes()[1].search(query, k)
+            except ValueError as error:
+                logger.warning("The cache %s is damaged and is made anew: %s", self.folder / LEXICAL, error)
+                discard(self.folder / LEXICAL)
+                self._lexical, self._synced = None, -1
+                return self._indexes()[1].search(query, k)
 
     # -- Inside ------------------------------------------------------------------------------------
 
-    def _migrate(self) -> None:
+    def _use_wal(self) -> None:
+        """Switch to write-ahead logging; SQLite does not wait for another process here, so we do."""
+        patience = time.monotonic() + BUSY_TIMEOUT
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > patience:
+                    raise
+                time.sleep(0.02)
+
+    def _version(self) -> int:
         version = int(self._connection.execute("PRAGMA user_version").fetchone()[0])
         if version > len(MIGRATIONS):
             raise StoreError(
                 f"The store in {self.folder} has schema version {version}; this program knows {len(MIGRATIONS)}. "
                 "Install a newer version of the program."
             )
-        for number in range(version, len(MIGRATIONS)):
-            # `executescript` would commit on its own; the version is set in the same transaction.
-            self._connection.executescript(
-                f"BEGIN IMMEDIATE; {MIGRATIONS[number]} PRAGMA user_version = {number + 1}; COMMIT;"
-            )
+        return version
 
-    def _check_embedder(self, embedder: Embedder, passage_size: int) -> bool:
-        """Refuse another embedder; return whether the store is new and now belongs to this one."""
+    def _migrate(self) -> None:
+        if self._version() == len(MIGRATIONS):
+            return
+        with self._transaction(changes=False) as connection:
+            # Asked again under the lock: another process may have been faster.
+            for number in range(self._version(), len(MIGRATIONS)):
+                for statement in MIGRATIONS[number].split(";\n"):
+                    connection.execute(statement)
+                connection.execute(f"PRAGMA user_version = {number + 1}")
+
+    def _check_embedder(self, embedder: Embedder, passage_size: int) -> None:
+        """Let a new store belong to this embedder; refuse another one's."""
         wanted = {"embedder": embedder.name, "fingerprint": embedder.fingerprint, "dim": str(embedder.dim)}
-        row = self._one("SELECT value FROM setting WHERE key = 'fingerprint'")
-        if row is None:
+        if self._one("SELECT value FROM setting WHERE key = 'fingerprint'") is None:
             with self._transaction(changes=False) as connection:
                 values = wanted | {"passage_size": str(passage_size)}
-                connection.executemany("INSERT OR REPLACE INTO setting VALUES (?, ?)", values.items())
-            return True
-        if row[0] != embedder.fingerprint:
+                # Another process may have been faster: then its embedder stays, and is compared below.
+                connection.executemany("INSERT OR IGNORE INTO setting VALUES (?, ?)", values.items())
+        row = self._one("SELECT value FROM setting WHERE key = 'fingerprint'")
+        if row and row[0] != embedder.fingerprint:
             stored = self._one("SELECT value FROM setting WHERE key = 'embedder'")
             name = stored[0] if stored else "unknown"
             raise EmbedderMismatchError(
@@ -220,13 +267,15 @@ class Store:
                 f"name {embedder.name!r} ({embedder.fingerprint}). Their vectors cannot be compared. Name the embedder "
                 f"it was made with, or name another folder and add the documents there."
             )
-        return False
 
     def _read_document(self, document_id: str) -> Document:
         row = self._one("SELECT record FROM document WHERE id = ?", document_id)
         if row is None:
             raise NotFoundError(f"The store in {self.folder} holds no document with the id {document_id!r}.")
-        return Document.from_record(json.loads(row[0]))
+        try:
+            return Document.from_record(json.loads(row[0]))
+        except (ValueError, LookupError, TypeError) as error:
+            raise StoreError(_damaged(self.folder)) from error
 
     def _catch_up_documents(self) -> None:
         """Forget documents kept in memory when another process has changed the store."""
@@ -238,8 +287,9 @@ class Store:
     def _indexes(self) -> tuple[FaissIndex, TantivyIndex]:
         """Return both indexes at the state of the database."""
         generation = self.generation()
-        if self._vectors is None or self._lexical is None:
+        if self._vectors is None:
             self._vectors = self._open_vectors()
+        if self._lexical is None:
             self._lexical = self._open_lexical()
         if self._synced != generation:
             with self._errors():
@@ -281,8 +331,10 @@ class Store:
             return
         vectors.remove(surplus)
         for batch in _batches(missing):
-            rows = [np.frombuffer(blob, "<f4") for _, blob in self._embeddings(batch)]
-            vectors.add(batch, np.stack(rows).astype(np.float32))
+            rows = self._embeddings(batch)  # fewer where another process has removed some since
+            if rows:
+                embeddings = np.stack([np.frombuffer(blob, "<f4") for _, blob in rows]).astype(np.float32)
+                vectors.add(np.array([position for position, _ in rows], np.int64), embeddings)
         try:
             vectors.save(self.folder / VECTORS)
         except OSError as error:
@@ -290,10 +342,12 @@ class Store:
             logger.warning("The cache %s cannot be written: %s", self.folder / VECTORS, error)
 
     def _sync_lexical(self, lexical: TantivyIndex, stored: Positions) -> TantivyIndex:
-        held = lexical.positions()
-        missing = np.setdiff1d(stored, held)
-        surplus = np.setdiff1d(held, stored)
-        if not len(missing) and not len(surplus) and len(held) == len(stored):
+        held, counts = np.unique(lexical.positions(), return_counts=True)
+        # Two processes may have added the same texts: those are removed and added once.
+        doubled = held[counts > 1]
+        missing = np.union1d(np.setdiff1d(stored, held), np.intersect1d(doubled, stored))
+        surplus = np.union1d(np.setdiff1d(held, stored), doubled)
+        if not len(missing) and not len(surplus):
             return lexical
         try:
             lexical.change(self._texts(missing), surplus)
@@ -342,6 +396,8 @@ class Store:
             yield
         except sqlite3.Error as error:
             raise StoreError(f"{_reason(self.folder, error)} (SQLite: {error})") from error
+        except UnicodeDecodeError as error:
+            raise StoreError(_damaged(self.folder)) from error
 
 
 def _reason(folder: Path, error: sqlite3.Error) -> str:
@@ -353,11 +409,23 @@ def _reason(folder: Path, error: sqlite3.Error) -> str:
     if "readonly" in message or "unable to open" in message:
         return f"The store in {folder} cannot be written. Check the permissions, or name another folder."
     if "malformed" in message or "not a database" in message:
-        return (
-            f"The database {folder / FILE} is damaged. Nothing was deleted. Put back a copy of it, or move it away "
-            "and add the documents again."
-        )
+        return _damaged(folder)
+    if "disk I/O" in message:
+        return f"The disk of the store in {folder} may be full or failing. Nothing was changed. Make room, or check it."
     return f"The store in {folder} failed. Nothing was changed."
+
+
+def _damaged(folder: Path) -> str:
+    return (
+        f"The database {folder / STORE_FILE} is damaged. Nothing was deleted. Put back a copy of it, or move it away "
+        "and add the documents again."
+    )
+
+
+def position_of(passage: Passage) -> int:
+    """Return the number a passage has in the indexes: made from its id and text, from 0 to 2**63 - 1."""
+    content = f"{passage.id}\0{passage.text}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(content).digest()[:8]) >> 1
 
 
 def _batches(positions: Positions) -> Iterable[Positions]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import rag
+from rag.documents import document_from_text
 from rag.pipeline import Pipeline
 from rag.settings import ARTICLE, Settings
 from tests.fakes import WordCountEmbedder
@@ -107,6 +108,34 @@ def test_the_default_store_holds_the_article_from_the_start_and_only_then():
     chat.remove(article.id)
     chat.close()
     assert rag.open().documents() == []
+
+
+def test_a_default_store_whose_maker_was_killed_gets_its_article_later(monkeypatch):
+    def killed(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Pipeline, "add_document", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rag.open()
+    assert rag.open().ask(QUESTIONS[0]).verdict == "answered"
+
+
+def test_a_question_asked_while_documents_change_is_answered_from_the_new_ones(folder, monkeypatch):
+    chat = Pipeline(folder, Settings(), WordCountEmbedder())
+    chat.add_document(document_from_text("the moon is round", source="one"))
+    plain = chat.retriever.retrieve
+    changes = iter([document_from_text("the moon is far", source="one")])
+
+    def retrieve(query, k):
+        hits = plain(query, k)
+        for changed in changes:
+            chat.add_document(changed)
+        return hits
+
+    monkeypatch.setattr(chat.retriever, "retrieve", retrieve)
+    answer = chat.ask("how is the moon?")
+    assert [hit.passage.text for hit in answer.hits] == ["the moon is far"]
 
 
 def test_a_store_of_ones_own_begins_empty_and_takes_files(folder, tmp_path):

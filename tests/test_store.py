@@ -12,9 +12,10 @@ import pytest
 from rag.documents import document_from_text
 from rag.errors import EmbedderMismatchError, NotFoundError, StoreError
 from rag.index import FaissIndex
+from rag.lexical import TantivyIndex
 from rag.pipeline import Pipeline
-from rag.settings import Settings
-from rag.store import FILE, LEXICAL, VECTORS, Store
+from rag.settings import STORE_FILE, Settings
+from rag.store import LEXICAL, VECTORS, Store, position_of
 from tests.fakes import WordCountEmbedder
 
 MOON = document_from_text("the moon is round\n\nthe tide is high", source="moon.txt")
@@ -119,7 +120,8 @@ def test_a_cache_left_behind_by_a_killed_process_is_caught_up(folder):
     store.close()
     again = open_chat(folder)
     assert "a cat sleeps" not in texts(again.search("cat", 5))
-    assert sorted(FaissIndex.load(folder / VECTORS, 5).positions()) == [1, 2]
+    expected = sorted(position_of(passage) for passage in again.passages(MOON.id))
+    assert sorted(FaissIndex.load(folder / VECTORS, 5).positions()) == expected
 
 
 def test_what_another_process_adds_is_found(folder):
@@ -134,15 +136,15 @@ def test_what_another_process_adds_is_found(folder):
 def test_a_damaged_database_is_refused_and_nothing_is_deleted(folder):
     filled(folder).close()
     content = b"this is no database, whatever its name says" * 100
-    (folder / FILE).write_bytes(content)
+    (folder / STORE_FILE).write_bytes(content)
     with pytest.raises(StoreError, match="damaged. Nothing was deleted"):
         open_chat(folder)
-    assert (folder / FILE).read_bytes() == content
+    assert (folder / STORE_FILE).read_bytes() == content
 
 
 def test_a_newer_schema_is_refused(folder):
     filled(folder).close()
-    connection = sqlite3.connect(folder / FILE)
+    connection = sqlite3.connect(folder / STORE_FILE)
     connection.execute("PRAGMA user_version = 99")
     connection.close()
     with pytest.raises(StoreError, match="newer version of the program"):
@@ -200,7 +202,72 @@ def test_a_process_killed_while_adding_leaves_the_state_before(folder):
 
 def test_embeddings_are_kept_as_they_were(folder):
     chat = filled(folder)
-    positions = np.array([1, 2, 3], np.int64)
-    stored = np.stack([np.frombuffer(blob, "<f4") for _, blob in chat.store._embeddings(positions)])
-    expected = WordCountEmbedder().embed_passages(["the moon is round", "the tide is high", "a cat sleeps"])
-    assert np.array_equal(stored, expected)
+    for passage in (*chat.passages(MOON.id), *chat.passages(CAT.id)):
+        ((_, blob),) = chat.store._embeddings(np.array([position_of(passage)], np.int64))
+        assert np.array_equal(np.frombuffer(blob, "<f4"), WordCountEmbedder().embed_passages([passage.text])[0])
+
+
+def test_caches_of_another_database_are_not_taken_for_this_one(folder):
+    chat = open_chat(folder)
+    chat.add_document(CAT)
+    chat.search("cat", 1)
+    chat.close()
+    (folder / STORE_FILE).rename(folder / "moved-away")
+    again = open_chat(folder)
+    again.add_document(document_from_text("the moon", source="other.txt"))
+    (hit,) = again.search("moon", 5)
+    assert hit.passage.text == "the moon"
+    assert hit.arms["dense"].score == pytest.approx(1.0)
+    assert hit.arms["lexical"].terms == ("moon",)
+
+
+def test_texts_that_two_processes_added_to_the_lexical_cache_are_counted_once(folder):
+    chat = filled(folder)
+    expected = chat.search("moon tide", 5)
+    chat.close()
+    TantivyIndex(folder / LEXICAL).change(
+        [(position_of(p), p.text) for p in chat_passages(folder)], np.empty(0, np.int64)
+    )
+    assert open_chat(folder).search("moon tide", 5) == expected
+
+
+def chat_passages(folder):
+    chat = open_chat(folder)
+    return [*chat.passages(MOON.id), *chat.passages(CAT.id)]
+
+
+def test_a_changed_byte_in_the_vectors_is_noticed(folder, caplog):
+    chat = filled(folder)
+    expected = chat.search("moon tide", 5)
+    chat.close()
+    content = bytearray((folder / VECTORS).read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    (folder / VECTORS).write_bytes(content)
+    with caplog.at_level(logging.WARNING, "rag.store"):
+        assert open_chat(folder).search("moon tide", 5) == expected
+    assert "checksum" in caplog.text
+
+
+def test_processes_that_make_the_same_store_at_once_all_succeed(folder):
+    program = f"""
+        import sys
+        from pathlib import Path
+        from rag.documents import document_from_text
+        from rag.pipeline import Pipeline
+        from rag.settings import Settings
+        from tests.fakes import WordCountEmbedder
+
+        chat = Pipeline(Path({str(folder)!r}), Settings(), WordCountEmbedder())
+        chat.add_document(document_from_text("the moon " + sys.argv[1], source=sys.argv[1]))
+        """
+    command = [sys.executable, "-c", textwrap.dedent(program)]
+    running = [subprocess.Popen([*command, str(n)], cwd=Path(__file__).parents[1]) for n in range(4)]
+    assert [process.wait() for process in running] == [0, 0, 0, 0]
+    assert len(open_chat(folder).documents()) == 4
+
+
+def test_a_record_that_cannot_be_read_is_a_damaged_store(folder):
+    chat = filled(folder)
+    chat.store._connection.execute("UPDATE document SET record = '{' WHERE id = ?", (CAT.id,))
+    with pytest.raises(StoreError, match="damaged. Nothing was deleted"):
+        chat.documents()
