@@ -9,6 +9,7 @@ import importlib
 import importlib.util
 import json
 import locale
+import os
 import sys
 import unicodedata
 from collections import Counter
@@ -23,7 +24,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rag.errors import NotFoundError, QuestionError, RagError, StoreError
-from rag.settings import BUNDLED_EMBEDDER, PACKAGE, Settings
+from rag.settings import BUNDLED_EMBEDDER, PACKAGE, STORE_FILE, Settings
 
 if TYPE_CHECKING:
     from rag.citations import Answer
@@ -67,6 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except RagError as error:
         _complain(f"Error: {error}")
         return BAD_USAGE if isinstance(error, QuestionError) else 1
+    except OSError as error:
+        _complain(f"Error: {error}")  # the output cannot be written: a full disk, a closed pipe
+        return 1
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
@@ -114,7 +118,7 @@ def ask(
 
 @cli.command()
 def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files: .txt, .md, .html.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files: .txt, .md, .html.", readable=False)],
     store: StoreOption = None,
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
 ) -> None:
@@ -214,7 +218,8 @@ def evaluate(context: typer.Context) -> None:
 @contextmanager
 def _opened(store: str | None, embedder: str, must_exist: bool = False) -> "Iterator[Pipeline]":
     """Open the store a command names; `must_exist` refuses to make a new one of one's own."""
-    if must_exist and store and not Path(store).expanduser().is_dir():
+    # os.path, since `Path.is_file` raises where a folder above may not be entered.
+    if must_exist and store and not os.path.isfile(Path(store).expanduser() / STORE_FILE):  # noqa: PTH113
         raise StoreError(f"There is no store in {store}. `rag add --store {store} FILE` makes one.")
     from rag.pipeline import open as open_store
 

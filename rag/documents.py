@@ -5,7 +5,9 @@ put together here, so that `document.text[i]` always maps to `document.origin.to
 """
 
 import hashlib
+import os
 import re
+import stat
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -150,7 +152,8 @@ def read_document(path: str | Path) -> Document:
     path = Path(path)
     data = _read_bytes(path)
     suffix = path.suffix.lower()
-    source = str(path.resolve())
+    # A name that is not UTF-8 is kept in a form that is, so that it can be stored and shown.
+    source = os.fsencode(path.resolve()).decode("utf-8", "backslashreplace")
     declared = None
     if suffix in (".html", ".htm"):
         from rag.markup import declared_charset
@@ -178,10 +181,13 @@ def document_from_text(text: str, title: str | None = None, source: str = "text"
 
 
 def _read_bytes(path: Path) -> bytes:
-    if path.is_dir():
-        raise DocumentError(f"{path} is a folder, not a file. Give the files in it one by one.")
     try:
-        size = path.stat().st_size
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise DocumentError(f"{path} is a folder, not a file. Give the files in it one by one.")
+        if not stat.S_ISREG(status.st_mode):
+            raise DocumentError(f"{path} is a device or a pipe, not a file. Save what it gives as a file.")
+        size = status.st_size
         if size > MAX_BYTES:
             raise DocumentError(f"{path} has {size} bytes; the most that is read is {MAX_BYTES}. Split it into parts.")
         data = path.read_bytes()

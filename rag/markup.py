@@ -253,7 +253,7 @@ class _HtmlScanner(HTMLParser):
         self.title = ""
         self._in_title = False
         self._skipped: list[str] = []
-        self._open: list[str] = []  # headings, list items, tables and pre that are open
+        self._open: list[str] = []  # headings, lists, list items, tables and pre that are open
         self._blanks = 1
         self._cells = 0
 
@@ -273,7 +273,8 @@ class _HtmlScanner(HTMLParser):
             self._add_cell()
         elif tag == "tr":
             self._cells = 0
-        if tag in ("h1", "h2", "h3", "h4", "h5", "h6", "li", "table", "pre"):
+        # A list is kept open too: its end closes items whose own end tags were left out.
+        if tag in ("h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "li", "table", "pre"):
             self._open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -370,3 +371,21 @@ def test_id_follows_the_path_and_digest_the_bytes(tmp_path: Path) -> None:
     assert len(first.id) == 12
     assert second.title == "a"
     assert document_from_text("短文。").title == "短文。"
+
+
+def test_a_pipe_or_a_device_is_one_clear_error(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(DocumentError, match="device or a pipe"):
+        read_document(tmp_path / "pipe.txt")
+
+
+def test_a_name_that_is_not_utf8_is_kept_in_a_form_that_is(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.txt"))
+    path.write_text("柳州在广西。", encoding="utf-8")
+    assert read_document(path).source.encode("utf-8").endswith(b"\\xff.txt")
+
+
+def test_paragraphs_after_a_list_with_open_items_are_no_list(tmp_path: Path) -> None:
+    (tmp_path / "a.html").write_text("<ul><li>一<li>二</ul><p>正文第一句。</p>", encoding="utf-8")
+    kinds = [paragraph.kind for paragraph in read_document(tmp_path / "a.html").paragraphs]
+    assert kinds == ["list", "list", "body"]
