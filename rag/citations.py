@@ -144,11 +144,9 @@ def cite(marker: int, document: Document, passage: Passage, start: int, end: int
     """Make the citation of `document.text[start:end]`."""
     source_start, source_end = document.origin.source_span(start, end)
     line, column = document.place_in_file(start)
-    paragraph = document.paragraph_at(start)
-    article = document.article_at(start)
     place = Place(
-        paragraph.number if paragraph else 0,
-        article.title if article else "",
+        document.paragraph_at(start).number,
+        document.article_at(start).title,
         line,
         column,
         source_start,

@@ -200,8 +200,23 @@ class SentenceTransformersEmbedder:
         return self._embed(self._model.encode_document, texts, self._passage_prompt)
 
     def embed_queries(self, texts: Sequence[str]) -> FloatMatrix:
-        """The same for queries."""
-        return self._embed(self._model.encode_query, texts, self._query_prompt)
+        """The same for queries; one that is over the limit is embedded in parts, whose mean is taken."""
+        if not texts:
+            return np.zeros((0, self.dim), np.float32)
+        parts = [self._parts(text) for text in texts]
+        vectors = self._embed(
+            self._model.encode_query, [part for pieces in parts for part in pieces], self._query_prompt
+        )
+        ends = np.cumsum([len(pieces) for pieces in parts])[:-1]
+        return _unit(np.array([rows.mean(axis=0) for rows in np.split(vectors, ends)], np.float32))
+
+    def _parts(self, query: str) -> list[str]:
+        """Halve a query until its parts are within the limit: nothing of it is silently cut."""
+        tokens = len(self._tokenizer(self._query_prompt + query, truncation=False, verbose=False)["input_ids"])
+        if self.max_tokens is None or tokens <= self.max_tokens or len(query) < 2:
+            return [query]
+        middle = len(query) // 2
+        return [*self._parts(query[:middle]), *self._parts(query[middle:])]
 
     def _embed(self, encode: Any, texts: Sequence[str], prompt: str) -> FloatMatrix:
         if not texts:

@@ -1,33 +1,12 @@
 """Folding: one form for what readers take to be the same characters. For searching only.
 
 Full-width and half-width forms (NFKC), upper and lower case, and traditional and simplified
-characters become one. What is shown is never folded, so a folded text remembers, for each of its
-characters, where it came from.
+characters become one. What is shown is never folded.
 """
 
 import unicodedata
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache
 from typing import Any
-
-
-@dataclass(frozen=True)
-class FoldedText:
-    """A folded text and, for each of its characters, the position in the original text.
-
-    `origin` has one more entry than `text` has characters: the length of the original, so that
-    `origin[end]` is defined for a span that reaches the end.
-    """
-
-    text: str
-    origin: Sequence[int]
-
-    def span(self, start: int, end: int) -> tuple[int, int]:
-        """Return the span of the original text that the folded characters `[start, end)` came from."""
-        if start >= end:
-            return self.origin[start], self.origin[start]
-        return self.origin[start], self.origin[end - 1] + 1
 
 
 class _FoldTable(dict[int, str]):
@@ -61,17 +40,6 @@ _TABLE = _FoldTable()
 def fold(text: str) -> str:
     """Return `text` with width, case and traditional characters folded. The length may change."""
     return text.translate(_TABLE)
-
-
-@lru_cache(maxsize=256)
-def fold_with_origin(text: str) -> FoldedText:
-    """Fold `text` and keep the place each folded character came from."""
-    folded = fold(text)
-    # No character folds to nothing, so equal lengths mean that each one folded to one.
-    if len(folded) == len(text):
-        return FoldedText(folded, range(len(text) + 1))
-    origin = [position for position, character in enumerate(text) for _ in _TABLE[ord(character)]]
-    return FoldedText(folded, [*origin, len(text)])
 
 
 def is_han(character: str) -> bool:

@@ -106,6 +106,17 @@ def test_tokens_are_counted_with_prompt_and_special_tokens_and_never_cut(transfo
     assert ours.count_tokens("moon " * 50) == 52
 
 
+def test_a_query_over_the_limit_is_embedded_in_parts(transformer_folder):
+    ours = load_embedder(Settings(embedder=str(transformer_folder)))
+    long = "moon " * 20 + "tide " * 20
+    begun = ours.embed_queries(["moon " * 8])[0]
+    whole, again = ours.embed_queries([long, long])
+    assert np.allclose(whole, again, atol=1e-5)
+    assert np.linalg.norm(whole) == pytest.approx(1, abs=1e-5)
+    assert not np.allclose(whole, begun, atol=1e-3)  # the end of the query counts, too
+    assert ours.embed_queries([]).shape == (0, 16)
+
+
 def test_passages_respect_the_limit_read_from_the_model(transformer_folder, folder):
     chat = Pipeline(folder, Settings(embedder=str(transformer_folder)))
     document = document_from_text("moon tide cat moon. " * 20)
