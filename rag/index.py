@@ -1,6 +1,7 @@
 """VectorIndex: vectors in, scores and positions out. Knows nothing of texts."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -69,7 +70,7 @@ class FaissIndex:
         """Write the index so that a reader sees the old file or the new one, never a half."""
         import faiss
 
-        unfinished = path.with_suffix(".unfinished")
+        unfinished = path.with_suffix(f".{os.getpid()}.unfinished")  # another process may be writing, too
         try:
             # Serialised here and written by Python: a full disk is then an OSError with its reason.
             body = faiss.serialize_index(self._index).tobytes()
