@@ -78,6 +78,7 @@ class Answer:
     checks: tuple[Check, ...]
     timings: Mapping[str, float]  # milliseconds per stage
     models: Mapping[str, str]  # which embedder and which reader
+    withheld: tuple[Citation, ...] = ()  # of a refusal: what was chosen but not trusted; for measuring, never shown
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values. Each cited document stands once, whole, under `documents`."""
@@ -89,10 +90,13 @@ class Answer:
             "confidence": self.confidence,
             "sentences": [{"text": sentence.text, "markers": list(sentence.markers)} for sentence in self.sentences],
             "citations": [_citation_to_dict(citation) for citation in self.citations],
+            "withheld": [_citation_to_dict(citation) for citation in self.withheld],
             "missing": list(self.missing),
             "checks": [asdict(check) for check in self.checks],
             "hits": [asdict(replace(hit, arms={})) | {"arms": _arms_to_dict(hit)} for hit in self.hits],
-            "documents": {citation.document.id: citation.document.to_record() for citation in self.citations},
+            "documents": {
+                citation.document.id: citation.document.to_record() for citation in (*self.citations, *self.withheld)
+            },
             "timings": dict(self.timings),
             "models": dict(self.models),
         }
@@ -114,6 +118,7 @@ class Answer:
             checks=tuple(Check(**row) for row in record["checks"]),
             timings=record["timings"],
             models=record["models"],
+            withheld=tuple(_citation_from_dict(row, documents) for row in record.get("withheld", ())),
         )
 
     def to_json(self, indent: int | None = None) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from rag.errors import DocumentError, InputError, NotFoundError, QuestionError, 
 from rag.evidence import Setting
 from rag.passages import Passage, split_document
 from rag.question import Asked, analyse, complete
-from rag.reader import EXTRACTIVE, Reading, read
+from rag.reader import EXTRACTIVE, Quote, Reading, read
 from rag.retriever import Hit, Retriever
 from rag.settings import ARTICLE, Settings, default_store_folder
 from rag.store import Store
@@ -182,11 +182,20 @@ class Pipeline:
             QuestionError: The question is empty or longer than `settings.max_question` characters.
             StoreError: The store cannot be read.
         """
+        return self.answer(question, self.retriever.retrieve, history)
+
+    def answer(
+        self, question: str, retrieve: Callable[[str, int], list[Hit]], history: Sequence[Answer] = ()
+    ) -> Answer:
+        """Answer a question as `ask` does, from the hits that `retrieve` returns for a query and a k.
+
+        Raises: As `ask` does.
+        """
         checked = self._checked(question)
         for _ in range(TRIES):
             generation = self.store.generation()
             try:
-                answer = self._ask(checked, history)
+                answer = self._answer(checked, retrieve, history)
             except (NotFoundError, IndexError):  # a document was removed or replaced between two readings of it
                 if self.store.generation() == generation:
                     raise
@@ -195,14 +204,14 @@ class Pipeline:
                 return answer
         raise StoreError("The documents kept changing while the question was answered. Ask again.")
 
-    def _ask(self, question: str, history: Sequence[Answer]) -> Answer:
+    def _answer(self, question: str, retrieve: Callable[[str, int], list[Hit]], history: Sequence[Answer]) -> Answer:
         """Answer a question from the documents as they are; what changes meanwhile may be missed or half seen."""
         clock = _Clock()
         asked = complete(analyse(question), [analyse(answer.query) for answer in history])
         clock.lap("question")
-        hits = self.retriever.retrieve(asked.query, self.settings.k)
+        hits = retrieve(asked.query, self.settings.k)
         clock.lap("search")
-        reading = read(asked, hits, self.setting_of, self.embedder)
+        reading = read(asked, hits, self.setting_of, self.embedder, self.settings.threshold)
         clock.lap("read")
         answer = self._compose(question, asked, hits, reading)
         clock.lap("cite")
@@ -217,12 +226,8 @@ class Pipeline:
         return Setting(headline, document.paragraph_at(passage.start).kind == "headline")
 
     def _compose(self, question: str, asked: Asked, hits: Sequence[Hit], reading: Reading) -> Answer:
-        citations: list[Citation] = []
-        sentences: list[Sentence] = []
-        for marker, quote in enumerate(reading.quotes, start=1):
-            document = self.store.document(quote.passage.document_id)
-            citations.append(cite(marker, document, quote.passage, quote.start, quote.end))
-            sentences.append(Sentence(citations[-1].quote, (marker,)))
+        citations = self._cite(reading.quotes)
+        sentences = [Sentence(citation.quote, (citation.marker,)) for citation in citations]
         return Answer(
             question=question,
             query=asked.query,
@@ -236,7 +241,14 @@ class Pipeline:
             checks=tuple(_verbatim(citation) for citation in citations) + reading.checks,
             timings={},
             models={"embedder": self.embedder.name, "reader": EXTRACTIVE},
+            withheld=tuple(self._cite(reading.withheld)),
         )
+
+    def _cite(self, quotes: Sequence[Quote]) -> list[Citation]:
+        return [
+            cite(marker, self.store.document(quote.passage.document_id), quote.passage, quote.start, quote.end)
+            for marker, quote in enumerate(quotes, start=1)
+        ]
 
     def _checked(self, question: str) -> str:
         """Return the question without surrounding white space, or say why it cannot be asked."""

@@ -63,6 +63,7 @@ class Reading:
     confidence: float  # 0 to 1
     missing: tuple[str, ...]  # words of the question that the hits do not say
     notice: str  # for a refusal: what to tell the user
+    withheld: tuple[Quote, ...] = ()  # of a refusal: the words that were chosen, but not trusted
     checks: tuple[Check, ...] = ()
 
 
@@ -108,7 +109,13 @@ def _network(record: dict[str, list[float]]) -> Network:
     return Network(mean, deviation, hidden, hidden_bias, output, float(record["output_bias"][0]))
 
 
-def read(asked: Asked, hits: Sequence[Hit], setting_of: Callable[[Passage], Setting], embedder: Embedder) -> Reading:
+def read(
+    asked: Asked,
+    hits: Sequence[Hit],
+    setting_of: Callable[[Passage], Setting],
+    embedder: Embedder,
+    threshold: float | None = None,
+) -> Reading:
     """Choose the words that answer a question, or refuse.
 
     Args:
@@ -116,6 +123,7 @@ def read(asked: Asked, hits: Sequence[Hit], setting_of: Callable[[Passage], Sett
         hits: Passages to look into, best first.
         setting_of: Tells what a passage stands under.
         embedder: Compares words and sentences by meaning.
+        threshold: Of the confidence, below which to refuse; None takes the one that was learnt, 0 never refuses.
     """
     if not hits:
         return Reading("refused", (), 0.0, (), notice(asked, ()))
@@ -126,12 +134,13 @@ def read(asked: Asked, hits: Sequence[Hit], setting_of: Callable[[Passage], Sett
     score = float(weights.trust(trust_features(evidence, likelihood, first, last)[None])[0])
     confidence = float(1 / (1 + np.exp(-score)))
     missing = evidence.missing()
-    premise = false_premise(asked, hits)
-    if premise or confidence < weights.threshold:
-        return Reading("refused", (), confidence, missing, premise or notice(asked, missing))
     start, end = span_of(evidence, first, last)
     passage = evidence.clauses[first].hit.passage
     quote = Quote(passage, passage.start + start, passage.start + end)
+    least = weights.threshold if threshold is None else threshold
+    premise = false_premise(asked, hits) if least > 0 else ""
+    if premise or confidence < least:
+        return Reading("refused", (), confidence, missing, premise or notice(asked, missing), (quote,))
     return Reading("answered", (quote,), confidence, missing, "")
 
 

@@ -28,6 +28,7 @@ class Settings:
     fusion_constant: float = 3.0  # of reciprocal rank fusion
     dense_weight: float = 0.15  # of the dense arm; the lexical arm weighs 1
     min_shared: float = 0.25  # share of the query's grams its best texts must hold, else the lexical arm weighs 0
+    threshold: float | None = None  # confidence, 0 to 1, below which a question is refused; None: the reader's own
     max_question: int = 2000  # characters
 
 

@@ -200,3 +200,31 @@ def test_many_documents_are_written_in_bounded_batches(folder, tmp_path, monkeyp
 def test_settings_are_plain_values_that_load_nothing():
     assert dataclasses.replace(Settings(), k=3).k == 3
     assert Settings(embedder="no/such/model").embedder == "no/such/model"
+
+
+UNANSWERED = "柳州有多少所大学"
+FALSE_PREMISE = "柳州的五大定位是什么"
+
+
+@pytest.mark.parametrize("question", [UNANSWERED, FALSE_PREMISE])
+def test_a_refusal_withholds_what_was_chosen_and_a_threshold_of_0_says_it(article_chat, question):
+    answer = article_chat.ask(question)
+    assert answer.verdict == "refused"
+    (withheld,) = answer.withheld
+    assert withheld.document.text[withheld.start : withheld.end] == withheld.quote
+    assert withheld.quote not in answer.text
+    assert rag.Answer.from_json(answer.to_json()) == answer
+    never = Pipeline(article_chat.store.folder, dataclasses.replace(Settings(), threshold=0.0))
+    said = never.ask(question)
+    never.close()
+    assert said.verdict == "answered"
+    assert [citation.quote for citation in said.citations] == [withheld.quote]
+    assert said.withheld == ()
+
+
+def test_an_answer_can_be_made_from_given_hits(article_chat):
+    question = "谁主持召开了会议"
+    hits = article_chat.search(question)
+    answer = article_chat.answer(question, lambda query, k: hits[:1])
+    assert answer.hits == tuple(hits[:1])
+    assert article_chat.answer(question, lambda query, k: []).verdict == "refused"
