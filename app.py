@@ -9,7 +9,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -49,17 +49,42 @@ POLICY = (
 )
 
 TALK_JS = """
+let turns = 0;
 element.addEventListener('click', event => {
   const button = event.target.closest('button');
-  if (!button) return;
-  const {example, turn, citation, hit} = button.dataset;
+  if (!button || button.form) return;  // the button of a form sends it
+  const {example, turn, good, citation, hit} = button.dataset;
   if (example !== undefined) return trigger('example', {question: example});
+  if (good !== undefined)
+    return trigger('feedback', {turn: Number(turn), good: true, marker: null, correction: '', unanswerable: false});
   element.querySelectorAll('.open').forEach(other => other.classList.remove('open'));
   button.classList.add('open');
   trigger('cite', {turn: Number(turn), citation: Number(citation || 0), hit: Number(hit || 0)});
 });
-watch('value', () => element.querySelector('.turn:last-of-type')?.scrollIntoView({block: 'nearest'}));
+element.addEventListener('submit', event => {
+  event.preventDefault();
+  const {turn} = event.target.dataset;
+  const {marker, correction, unanswerable} = event.target.elements;
+  const untold = Boolean(unanswerable?.checked);  // the page hides the correction then
+  trigger('feedback', {
+    turn: Number(turn), good: false, marker: Number(marker?.value) || null,
+    correction: untold ? '' : correction.value, unanswerable: untold,
+  });
+});
+element.addEventListener('toggle', event => {
+  const details = event.target;
+  if (details.open && !details.unfolded) details.scrollIntoView({block: 'nearest'});
+  details.unfolded = details.open;
+}, true);
+watch('value', () => {
+  // A new value folds what was unfolded, and keeps what was typed.
+  element.querySelectorAll('details').forEach(details => { details.open = Boolean(details.unfolded); });
+  const shown = element.querySelectorAll('.turn');
+  if (shown.length > turns) shown[shown.length - 1].scrollIntoView({block: 'nearest'});
+  turns = shown.length;
+});
 """
+MESSAGE_JS = "watch('value', () => element.querySelector('p')?.scrollIntoView({block: 'nearest'}));"
 SOURCE_JS = """
 element.addEventListener('click', event => {
   if (event.target.closest('.back'))
@@ -82,12 +107,17 @@ def build(chat: Pipeline) -> gr.Blocks:
         except RagError as error:
             raise gr.Error(str(error), print_exception=False) from error
 
-    def on_question(question: str, answers: list[Answer]) -> tuple[list[Answer], str, str, str]:
+    def on_question(question: str, answers: list[Answer], judged: set[int]) -> tuple[list[Answer], str, str, str]:
         answers, message = reply(chat, question, answers)
-        return answers, show_conversation(chat, answers), show_message(message), question if message else ""
+        return answers, show_conversation(chat, answers, judged), show_message(message), question if message else ""
 
-    def on_example(event: gr.EventData, answers: list[Answer]) -> tuple[list[Answer], str, str, str]:
-        return on_question(str(event.question), answers)
+    def on_example(event: gr.EventData, answers: list[Answer], judged: set[int]) -> tuple[list[Answer], str, str, str]:
+        return on_question(str(event.question), answers, judged)
+
+    def on_feedback(event: gr.EventData, answers: list[Answer], judged: set[int]) -> tuple[str, str]:
+        said = (event.good, event.marker, event.correction, event.unanswerable)
+        message = take_feedback(chat, answers, judged, event.turn, *said)
+        return show_conversation(chat, answers, judged), show_message(message, "未能记下")
 
     def on_cite(event: gr.EventData, answers: list[Answer]) -> str:
         return show_source(chat, answers, event.turn, event.citation, event.hit)
@@ -95,11 +125,12 @@ def build(chat: Pipeline) -> gr.Blocks:
     page = gr.Blocks(title=TITLE, analytics_enabled=False)
     with page:
         answers = gr.State([])
+        judged = gr.State(set())  # the turns with feedback; changed in place, so that a question under way sees it
         gr.HTML(f'<h1 lang="zh">{TITLE} <small lang="en">Ask the articles</small></h1>', elem_id="title")
         with gr.Row(elem_id="room"):
             with gr.Column(scale=5, min_width=320):
                 talk = gr.HTML(show_conversation(chat, []), elem_id="talk", js_on_load=TALK_JS)
-                message = gr.HTML("", elem_id="message")
+                message = gr.HTML("", elem_id="message", js_on_load=MESSAGE_JS)
                 with gr.Row(elem_id="ask"):
                     box = gr.Textbox(
                         label="问题 (question)",
@@ -116,8 +147,11 @@ def build(chat: Pipeline) -> gr.Blocks:
                 source = gr.HTML(EMPTY_SOURCE, elem_id="source", js_on_load=SOURCE_JS)
         shown = [answers, talk, message, box]
         hidden: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden"}
-        gr.on([box.submit, send.click], on_question, [box, answers], shown, **hidden)
-        talk.example(on_example, answers, shown, **hidden)
+        gr.on([box.submit, send.click], on_question, [box, answers, judged], shown, **hidden)
+        talk.example(on_example, [answers, judged], shown, **hidden)
+        # One after the other, so that a double click says it once.
+        one = {"concurrency_limit": 1, "trigger_mode": "multiple"}
+        talk.feedback(on_feedback, [answers, judged], [talk, message], **one, **hidden)
         talk.cite(on_cite, answers, source, queue=False, **hidden)
         gr.events.api(ask, api_name="ask")
     return page
@@ -132,6 +166,57 @@ def reply(chat: Pipeline, question: str, answers: Sequence[Answer]) -> tuple[lis
     except Exception:
         logger.exception("A question could not be answered.")
         return list(answers), "The program failed; its log says why. Ask again, or differently."
+
+
+def take_feedback(
+    chat: Pipeline,
+    answers: Sequence[Answer],
+    judged: set[int],
+    turn: object,
+    good: object,
+    marker: object,
+    correction: object,
+    unanswerable: object,
+) -> str:
+    """Keep what a user said of an answer; return what to tell the user, or nothing where it is kept.
+
+    Args:
+        chat: Keeps it.
+        answers: The conversation.
+        judged: The turns that have feedback; `turn` is added.
+        turn: Which answer, from 0. This and the rest come from the browser, which may send anything.
+        good: As all that follows, what `Pipeline.add_feedback` takes.
+        marker: Of a citation, or None.
+        correction: What should have been said, or "".
+        unanswerable: Whether the text does not tell.
+    """
+    if not (
+        isinstance(turn, int)
+        and 0 <= turn < len(answers)
+        and isinstance(good, bool)
+        and (marker is None or (isinstance(marker, int) and not isinstance(marker, bool)))
+        and isinstance(correction, str)
+        and isinstance(unanswerable, bool)
+    ):
+        return "The page sent what is no feedback. Load it again."
+    if turn in judged:
+        return ""
+    try:
+        chat.add_feedback(
+            answers[turn],
+            good,
+            correction=correction,
+            marker=marker,
+            unanswerable=unanswerable,
+            history=answers[:turn],
+        )
+    except RagError as error:
+        return str(error)
+    except Exception:
+        logger.exception("Feedback could not be kept.")
+        return "The program failed; its log says why. Try again."
+    judged.add(turn)
+    return ""
 
 
 def serve(chat: Pipeline, host: str, port: int, announce: Callable[[str], None] = lambda _: None) -> None:
@@ -225,16 +310,17 @@ def _without_previews(html: bytes) -> bytes:
 
 # -- HTML ------------------------------------------------------------------------------------------
 
+THANKS = '<p class="thanks">已记下，谢谢<small lang="en">noted, thank you</small></p>'
 EMPTY_SOURCE = (
     '<div class="empty" lang="zh">点回答里的编号，这里就显示原文，并标出所引的字句。'
     '<small lang="en">Click a number to read the source.</small></div>'
 )
 
 
-def show_conversation(chat: Pipeline, answers: Sequence[Answer]) -> str:
-    """Return the whole conversation as HTML."""
+def show_conversation(chat: Pipeline, answers: Sequence[Answer], judged: Collection[int] = ()) -> str:
+    """Return the whole conversation as HTML; `judged` are the turns, from 0, that have feedback."""
     if answers:
-        turns = "".join(_turn(chat, number, answer) for number, answer in enumerate(answers))
+        turns = "".join(_turn(chat, number, answer, number in judged) for number, answer in enumerate(answers))
         return f'<div role="log" aria-live="polite" lang="zh">{turns}</div>'
     examples = "".join(f'<button data-example="{escape(text)}">{escape(text)}</button>' for text in EXAMPLES)
     return (
@@ -244,19 +330,19 @@ def show_conversation(chat: Pipeline, answers: Sequence[Answer]) -> str:
     )
 
 
-def show_message(message: str) -> str:
+def show_message(message: str, heading: str = "未能回答") -> str:
     """Return what went wrong as HTML; nothing where nothing did."""
-    return f'<p role="alert"><b lang="zh">未能回答</b> {escape(message)}</p>' if message else ""
+    return f'<p role="alert"><b lang="zh">{escape(heading)}</b> {escape(message)}</p>' if message else ""
 
 
-def _turn(chat: Pipeline, number: int, answer: Answer) -> str:
+def _turn(chat: Pipeline, number: int, answer: Answer, is_judged: bool) -> str:
     searched = (
         f'<p class="searched">按此检索：{escape(answer.query)}</p>' if answer.query != answer.question.strip() else ""
     )
     body = _refusal(chat, number, answer) if answer.verdict == "refused" else _answered(number, answer)
     return (
         f'<article class="turn {answer.verdict}"><p class="question">{escape(answer.question)}</p>'
-        f"{searched}{body}</article>"
+        f"{searched}{body}{THANKS if is_judged else _feedback(number, answer)}</article>"
     )
 
 
@@ -306,6 +392,30 @@ def _nearest(chat: Pipeline, turn: int, hit: Hit) -> str:
     return (
         f'<li><button class="place" data-turn="{turn}" data-hit="{hit.rank}">{escape(where)}</button>'
         f"{escape(text)}</li>"
+    )
+
+
+def _feedback(turn: int, answer: Answer) -> str:
+    about = untold = ""
+    if len(answer.citations) > 1:
+        options = "".join(f"<option value='{cited.marker}'>[{cited.marker}]</option>" for cited in answer.citations)
+        about = (
+            '<label>关于<small lang="en">about</small>'
+            f'<select name="marker"><option value="">全部回答</option>{options}</select></label>'
+        )
+    if answer.verdict != "refused":  # a refusal says just that
+        untold = (
+            '<label><input type="checkbox" name="unanswerable">原文没有说'
+            '<small lang="en">the text does not tell</small></label>'
+        )
+    return (
+        '<div class="feedback">'
+        f'<button class="right" data-turn="{turn}" data-good="1" aria-label="对 (right)">✓ 对</button>'
+        '<details><summary aria-label="不对 (wrong)">✗ 不对</summary>'
+        f'<form data-turn="{turn}" aria-label="哪里不对 (what is wrong)">{about}'
+        '<label class="correction">应该是<small lang="en">it should say</small>'
+        f'<textarea name="correction" rows="2"></textarea></label>{untold}'
+        '<button class="send">发送<small lang="en">send</small></button></form></details></div>'
     )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         RagError,
         StoreError,
     )
+    from rag.feedback import Feedback
     from rag.passages import Passage
     from rag.pipeline import Addition, Pipeline, open  # noqa: A004 - the name users expect: rag.open()
     from rag.retriever import Hit
@@ -45,6 +46,7 @@ _MODULES = {
         "RagError",
         "StoreError",
     ),
+    "rag.feedback": ("Feedback",),
     "rag.passages": ("Passage",),
     "rag.pipeline": ("Addition", "Pipeline", "open"),
     "rag.retriever": ("Hit",),
@@ -59,6 +61,7 @@ __all__ = [
     "Document",
     "DocumentError",
     "EmbedderMismatchError",
+    "Feedback",
     "Hit",
     "InputError",
     "ModelError",

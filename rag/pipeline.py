@@ -12,6 +12,7 @@ from rag.documents import Document, read_document
 from rag.embedder import Embedder, load_embedder
 from rag.errors import DocumentError, InputError, NotFoundError, QuestionError, StoreError
 from rag.evidence import Setting
+from rag.feedback import MAX_CORRECTION, Feedback
 from rag.passages import Passage, split_document
 from rag.question import Asked, analyse, complete
 from rag.reader import EXTRACTIVE, Quote, Reading, read
@@ -252,8 +253,7 @@ class Pipeline:
 
     def _checked(self, question: str) -> str:
         """Return the question without surrounding white space, or say why it cannot be asked."""
-        # Half a surrogate pair, as broken programs send it, is no character: no library takes it.
-        stripped = question.strip().encode("utf-8", "replace").decode("utf-8")
+        stripped = _characters(question)
         if not any(character.isalnum() for character in stripped):
             raise QuestionError("The question is empty. Ask something, for instance: 柳州的四大定位是什么")
         if len(stripped) > self.settings.max_question:
@@ -262,6 +262,71 @@ class Pipeline:
                 "Shorten it, or add the text as a document and ask about it."
             )
         return stripped
+
+    # -- Feedback ----------------------------------------------------------------------------------
+
+    def add_feedback(
+        self,
+        answer: Answer,
+        good: bool,
+        *,
+        correction: str = "",
+        marker: int | None = None,
+        unanswerable: bool = False,
+        history: Sequence[Answer] = (),
+    ) -> Feedback:
+        """Keep what a user said of an answer. Nothing is replaced: of two on one answer, the later one counts.
+
+        Args:
+            answer: As `ask` returned it.
+            good: Whether it is right.
+            correction: What should have been said.
+            marker: Of the citation it is about; None for the whole answer.
+            unanswerable: The user says that the text does not tell.
+            history: Earlier answers of the conversation, as given to `ask`; their questions are kept.
+
+        Raises:
+            InputError: The answer has no such citation, the correction is too long, or what is said of the
+                answer contradicts itself. Nothing is kept.
+            StoreError: It cannot be written; nothing is changed.
+        """
+        corrected = _characters(correction)
+        markers = [citation.marker for citation in answer.citations]
+        if marker is not None and marker not in markers:
+            which = f"it has {', '.join(f'[{known}]' for known in markers)}" if markers else "it has none"
+            raise InputError(f"The answer has no citation [{marker}]: {which}. Leave the marker out to mean all of it.")
+        if len(corrected) > MAX_CORRECTION:
+            raise InputError(
+                f"The correction has {len(corrected)} characters; at most {MAX_CORRECTION} can be kept. "
+                "Shorten it to what should have been said."
+            )
+        if unanswerable and corrected:
+            raise InputError(
+                "A text that does not tell has no right answer. Give a correction, or say it does not tell."
+            )
+        if good and (corrected or unanswerable):
+            raise InputError("A right answer needs no correction. Say that it is wrong, or leave the correction out.")
+        questions = tuple(earlier.question for earlier in history)
+        given = Feedback(0, "", answer, good, corrected, marker, unanswerable, questions)
+        id_, added = self.store.add_feedback(given.to_json())
+        return replace(given, id=id_, added=added)
+
+    def feedback(self) -> list[Feedback]:
+        """Return all feedback, oldest first.
+
+        Raises:
+            StoreError: It cannot be read.
+        """
+        return [self._feedback(*row) for row in self.store.feedback_records()]
+
+    def _feedback(self, id_: int, added: str, record: str) -> Feedback:
+        try:
+            return Feedback.from_json(id_, added, record)
+        except (ValueError, LookupError, TypeError) as error:
+            raise StoreError(
+                f"Feedback {id_} of the store in {self.store.folder} is damaged. Nothing was deleted. Put back a copy "
+                "of the store."
+            ) from error
 
 
 def open(  # noqa: A001 - the name users expect: rag.open()
@@ -290,6 +355,12 @@ def open(  # noqa: A001 - the name users expect: rag.open()
         # and a process killed here leaves neither.
         chat.add_document(read_document(ARTICLE), mark=ARTICLE.name)
     return chat
+
+
+def _characters(text: str) -> str:
+    """Return a user's text without surrounding white space."""
+    # Half a surrogate pair, as broken programs send it, is no character: no library takes it.
+    return text.strip().encode("utf-8", "replace").decode("utf-8")
 
 
 def _verbatim(citation: Citation) -> Check:

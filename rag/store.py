@@ -1,4 +1,4 @@
-"""Store: one folder that holds documents, passages and embeddings, and the caches made from them.
+"""Store: one folder that holds documents, passages, embeddings and feedback, and the caches made from them.
 
 One SQLite file is the truth: every change is one transaction, so a process killed anywhere leaves
 the state before it or after it. The FAISS file and the lexical index are caches. Each is brought to
@@ -52,6 +52,13 @@ MIGRATIONS = (
     );
     CREATE INDEX passage_document ON passage(document_id);
     INSERT INTO setting VALUES ('generation', '0');
+    """,
+    """
+    CREATE TABLE feedback (
+        id INTEGER PRIMARY KEY,
+        added TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+        record TEXT NOT NULL
+    );
     """,
 )
 
@@ -174,10 +181,24 @@ class Store:
         self._catch_up_documents()
         return self._load_document(document_id)
 
+    # -- Feedback ----------------------------------------------------------------------------------
+
+    def add_feedback(self, record: str) -> tuple[int, str]:
+        """Keep a record of feedback; return the id and the time it got. The documents stay as they are."""
+        with self._transaction(changes=False) as connection:
+            id_ = connection.execute("INSERT INTO feedback (record) VALUES (?)", (record,)).lastrowid
+            row: tuple[int, str] = connection.execute("SELECT id, added FROM feedback WHERE id = ?", (id_,)).fetchone()
+            return row
+
+    def feedback_records(self) -> list[tuple[int, str, str]]:
+        """Return the id, the time and the record of all feedback, oldest first."""
+        with self._lock, self._errors():
+            return self._connection.execute("SELECT id, added, record FROM feedback ORDER BY id").fetchall()
+
     # -- Search ------------------------------------------------------------------------------------
 
     def generation(self) -> int:
-        """Return how many changes the store has seen."""
+        """Return how many changes of its documents the store has seen."""
         row = self._one("SELECT value FROM setting WHERE key = 'generation'")
         return int(row[0]) if row else 0
 

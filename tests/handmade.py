@@ -5,7 +5,8 @@ from pathlib import Path
 
 from rag.citations import Answer, Check, Citation, Sentence, Verdict, cite
 from rag.documents import Document, document_from_text, read_document
-from rag.errors import DocumentError, NotFoundError, QuestionError
+from rag.errors import DocumentError, InputError, NotFoundError, QuestionError
+from rag.feedback import Feedback
 from rag.passages import Passage
 from rag.pipeline import Addition
 from rag.retriever import ArmRank, Hit
@@ -87,12 +88,16 @@ class HandmadeStore:
 
 
 class HandmadePipeline:
-    """Gives known answers; knows the rest as a refusal. `asked` keeps questions with their histories."""
+    """Gives known answers; knows the rest as a refusal. `asked` keeps questions with their histories.
+
+    Takes any feedback but the corrections "bad" and "fail", and keeps it in `given`.
+    """
 
     def __init__(self, answers: Sequence[Answer] = (), documents: Sequence[Document] = (MOON, HOSTILE)) -> None:
         self.answers = {answer.question: answer for answer in answers}
         self.store = HandmadeStore(documents)
         self.asked: list[tuple[str, tuple[Answer, ...]]] = []
+        self.given: list[Feedback] = []
         self.closed = False
 
     def ask(self, question: str, history: Sequence[Answer] = ()) -> Answer:
@@ -102,6 +107,25 @@ class HandmadePipeline:
             raise RuntimeError("secret detail")
         self.asked.append((question, tuple(history)))
         return self.answers.get(question) or refusal(MOON, question, ("火星",))
+
+    def add_feedback(
+        self,
+        answer: Answer,
+        good: bool,
+        *,
+        correction: str = "",
+        marker: int | None = None,
+        unanswerable: bool = False,
+        history: Sequence[Answer] = (),
+    ) -> Feedback:
+        if correction == "bad":
+            raise InputError("The correction is <bad>.")
+        if correction == "fail":
+            raise RuntimeError("secret detail")
+        questions = tuple(earlier.question for earlier in history)
+        number = len(self.given) + 1
+        self.given.append(Feedback(number, "now", answer, good, correction, marker, unanswerable, questions))
+        return self.given[-1]
 
     def add_all(self, paths: Iterable[Path]) -> Iterator[Addition]:
         for path in paths:

@@ -83,7 +83,7 @@ def test_refusal_shows_notice_missing_words_and_nearest_passages() -> None:
 def test_refusal_survives_the_removal_of_a_document() -> None:
     html = app.show_conversation(HandmadePipeline(documents=[]), [refusal(MOON, "火星多大")])
     assert "月球绕地球一周约需二十七天。" in text_of(html)
-    assert "<button" not in html
+    assert 'class="place"' not in html
 
 
 def test_text_of_users_and_documents_is_escaped() -> None:
@@ -131,6 +131,80 @@ def test_what_the_browser_made_up_opens_nothing(place: tuple[Any, Any, Any]) -> 
 
 def test_partial_answer_says_so() -> None:
     assert "partial answer" in app.show_conversation(HandmadePipeline(), [replace(TIDES, verdict="partial")])
+
+
+# -- Feedback --------------------------------------------------------------------------------------
+
+
+def test_every_turn_asks_for_feedback_until_it_is_given() -> None:
+    no = refusal(MOON, "火星多大")
+    html = app.show_conversation(HandmadePipeline(), [TIDES, no, TIDES], {1})
+    first, second, third = html.split("</article>")[:3]
+    for turn, asked in enumerate((first, second, third)):
+        assert (f'data-turn="{turn}" data-good' in asked) == (turn != 1)
+        assert (f'<form data-turn="{turn}"' in asked) == (turn != 1)
+        assert ("已记下，谢谢" in asked) == (turn == 1)
+
+
+def test_the_form_asks_only_what_the_answer_leaves_open() -> None:
+    one = answer_quoting(MOON, ["每天两次"], "几次")
+    two, single, no = (
+        app.show_conversation(HandmadePipeline(), [answer]) for answer in (TIDES, one, refusal(MOON, "?"))
+    )
+    assert re.findall(r"<option value=.(\d*).>(.*?)</option>", two) == [("", "全部回答"), ("1", "[1]"), ("2", "[2]")]
+    assert "<select" not in single + no
+    assert 'name="unanswerable"' in two
+    assert 'name="unanswerable"' in single
+    assert 'name="unanswerable"' not in no
+    assert 'name="correction"' in no
+
+
+def test_feedback_is_kept_with_its_turn_and_the_questions_before() -> None:
+    chat, judged = HandmadePipeline(), {0}
+    answers = [refusal(MOON, "火星多大"), TIDES]
+    assert app.take_feedback(chat, answers, judged, 1, False, 2, "<b>月球", False) == ""
+    (given,) = chat.given
+    assert (given.answer, given.good, given.marker, given.correction) == (TIDES, False, 2, "<b>月球")
+    assert given.history == ("火星多大",)
+    assert judged == {0, 1}
+
+
+def test_feedback_sent_twice_is_kept_once() -> None:
+    chat, judged = HandmadePipeline(), set[int]()
+    for _ in range(2):
+        assert app.take_feedback(chat, [TIDES], judged, 0, True, None, "", False) == ""
+    assert len(chat.given) == 1
+
+
+@pytest.mark.parametrize(("correction", "told"), [("bad", "The correction is <bad>."), ("fail", "The program failed")])
+def test_feedback_that_fails_is_one_message_and_can_be_sent_again(correction: str, told: str) -> None:
+    judged: set[int] = set()
+    message = app.take_feedback(HandmadePipeline(), [TIDES], judged, 0, False, None, correction, False)
+    assert message.startswith(told)
+    assert "secret" not in message
+    assert "<bad>" not in app.show_message(message, "未能记下")
+    assert judged == set()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        (1, True, None, "", False),
+        (-1, True, None, "", False),
+        ("0", True, None, "", False),
+        (None, None, None, None, None),
+        (0, 1, None, "", False),
+        (0, False, "1", "", False),
+        (0, False, True, "", False),
+        (0, False, None, None, False),
+        (0, False, None, ["月"], False),
+        (0, False, None, "", "on"),
+    ],
+)
+def test_feedback_the_browser_made_up_is_not_kept(said: tuple[Any, ...]) -> None:
+    chat, judged = HandmadePipeline(), set[int]()
+    assert "no feedback" in app.take_feedback(chat, [TIDES], judged, *said)
+    assert (chat.given, judged) == ([], set())
 
 
 # -- Serving ---------------------------------------------------------------------------------------

@@ -10,8 +10,10 @@ from rag.documents import document_from_text
 from rag.pipeline import Pipeline
 from rag.settings import ARTICLE, Settings
 from tests.fakes import WordCountEmbedder
+from tests.handmade import MOON, answer_quoting, refusal
 
 FOUR = ("全国性综合交通枢纽", "现代制造城", "广西高质量发展先行区", "自治区副中心城市")
+TIDES = answer_quoting(MOON, ["潮汐由月球的引力造成", "每天两次"], "潮汐是怎么来的")
 QUESTIONS = (
     "柳州的四大定位是什么",
     "谁主持召开了会议",
@@ -200,6 +202,73 @@ def test_many_documents_are_written_in_bounded_batches(folder, tmp_path, monkeyp
 def test_settings_are_plain_values_that_load_nothing():
     assert dataclasses.replace(Settings(), k=3).k == 3
     assert Settings(embedder="no/such/model").embedder == "no/such/model"
+
+
+# -- Feedback --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def moon_chat(folder):
+    chat = Pipeline(folder, Settings(), WordCountEmbedder())
+    chat.add_document(MOON)
+    yield chat
+    chat.close()
+
+
+def test_feedback_comes_back_as_it_was_given_oldest_first(moon_chat):
+    right = moon_chat.add_feedback(TIDES, True)
+    wrong = moon_chat.add_feedback(TIDES, False, correction=" 月球 ", marker=2, history=[refusal(MOON, "火星多大")])
+    assert (right.id, right.good, right.correction, right.marker, right.history) == (1, True, "", None, ())
+    assert (wrong.id, wrong.good, wrong.correction, wrong.marker) == (2, False, "月球", 2)
+    assert wrong.history == ("火星多大",)
+    assert wrong.answer == TIDES
+    assert moon_chat.feedback() == [right, wrong]
+
+
+def test_feedback_keeps_the_answer_whole_when_its_document_is_removed(moon_chat):
+    given = moon_chat.add_feedback(TIDES, False, unanswerable=True)
+    moon_chat.remove(MOON.id)
+    assert moon_chat.feedback() == [given]
+    assert moon_chat.feedback()[0].answer.citations[0].document.text == MOON.text
+
+
+@pytest.mark.parametrize(
+    ("good", "said", "told"),
+    [
+        (False, {"marker": 3}, r"no citation \[3\]: it has \[1\], \[2\]"),
+        (False, {"marker": 0}, r"no citation \[0\]"),
+        (False, {"correction": "月" * 2001}, "2001 characters; at most 2000"),
+        (False, {"correction": "月球", "unanswerable": True}, "no right answer"),
+        (True, {"correction": "月球"}, "needs no correction"),
+        (True, {"unanswerable": True}, "needs no correction"),
+    ],
+)
+def test_feedback_that_cannot_be_is_one_clear_error_and_is_not_kept(moon_chat, good, said, told):
+    with pytest.raises(rag.InputError, match=told):
+        moon_chat.add_feedback(TIDES, good, **said)
+    assert moon_chat.feedback() == []
+
+
+def test_feedback_on_a_refusal_can_name_no_citation(moon_chat):
+    no = refusal(MOON, "火星多大")
+    assert moon_chat.add_feedback(no, False, correction="很大").answer == no
+    with pytest.raises(rag.InputError, match="it has none"):
+        moon_chat.add_feedback(no, False, marker=1)
+
+
+def test_a_correction_at_the_limit_of_any_characters_is_kept(moon_chat):
+    correction = "\0<b>𠮷\ud800" + "月" * 1994
+    assert len(correction) == 2000
+    given = moon_chat.add_feedback(TIDES, False, correction=correction)
+    assert given.correction == correction.replace("\ud800", "?")
+    assert moon_chat.feedback() == [given]
+
+
+@pytest.mark.parametrize("record", ["{", "[]", "{}", '{"answer": {}}'])
+def test_feedback_that_cannot_be_read_is_a_damaged_store(moon_chat, record):
+    moon_chat.store.add_feedback(record)
+    with pytest.raises(rag.StoreError, match="Feedback 1 .* is damaged"):
+        moon_chat.feedback()
 
 
 UNANSWERED = "柳州有多少所大学"

@@ -1,5 +1,6 @@
 import errno
 import logging
+import re
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from rag.index import FaissIndex
 from rag.lexical import TantivyIndex
 from rag.pipeline import Pipeline
 from rag.settings import STORE_FILE, Settings
-from rag.store import LEXICAL, VECTORS, Store, position_of
+from rag.store import LEXICAL, MIGRATIONS, VECTORS, Store, position_of
 from tests.fakes import WordCountEmbedder
 
 MOON = document_from_text("the moon is round\n\nthe tide is high", source="moon.txt")
@@ -149,6 +150,40 @@ def test_a_newer_schema_is_refused(folder):
     connection.close()
     with pytest.raises(StoreError, match="newer version of the program"):
         open_chat(folder)
+
+
+def test_a_store_of_version_1_keeps_its_documents_and_takes_feedback(folder, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("rag.store.MIGRATIONS", MIGRATIONS[:1])
+        filled(folder).close()
+    connection = sqlite3.connect(folder / STORE_FILE)
+    assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+    assert connection.execute("SELECT name FROM sqlite_master WHERE name = 'feedback'").fetchall() == []
+    connection.close()
+    chat = open_chat(folder)
+    assert chat.documents() == [MOON, CAT]
+    assert texts(chat.search("tide", 1)) == ["the tide is high"]
+    assert chat.store.feedback_records() == []
+    assert chat.store.add_feedback("{}")[0] == 1
+
+
+def test_feedback_is_numbered_timed_and_there_after_reopening(folder):
+    chat = filled(folder)
+    ids = [chat.store.add_feedback(record)[0] for record in ('{"good":true}', "对\0")]
+    chat.close()
+    rows = open_chat(folder).store.feedback_records()
+    assert ids == [1, 2]
+    assert [(id_, record) for id_, _, record in rows] == [(1, '{"good":true}'), (2, "对\0")]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", added) for _, added, _ in rows)
+
+
+def test_feedback_is_no_change_of_the_documents(folder):
+    chat = filled(folder)
+    before = chat.store.generation()
+    chat.store.add_feedback("{}")
+    assert chat.store.generation() == before
+    chat.remove(MOON.id)
+    assert len(chat.store.feedback_records()) == 1
 
 
 def test_a_folder_that_cannot_be_made_is_one_clear_error(tmp_path):

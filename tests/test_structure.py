@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 ORDER = """
     errors settings spans folding boundaries decoding lines layout markup mending articles documents
     passages lexicon embedder index lexical store retriever question kinds matching evidence
-    citations reader pipeline cli __main__
+    citations feedback reader pipeline cli __main__
 """.split()
 HEAVY = ("torch", "transformers", "sentence_transformers", "faiss", "tantivy", "gradio", "numpy", "opencc", "pypinyin")
 

@@ -44,15 +44,20 @@ def browser() -> Iterator["Browser"]:
 
 
 @pytest.fixture(scope="session")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the store that is served."""
+    return tmp_path_factory.mktemp("page") / "store"
+
+
+@pytest.fixture(scope="session")
+def address(store: Path) -> Iterator[str]:
     """Serve the bundled article and a hostile one; yields the page's address."""
-    folder = tmp_path_factory.mktemp("page")
-    hostile = folder / "hostile.txt"
+    hostile = store.parent / "hostile.txt"
     hostile.write_text(HOSTILE, encoding="utf-8")
-    environment = {**os.environ, "RAG_STORE": str(folder / "store"), "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "RAG_STORE": str(store), "PYTHONPATH": str(ROOT)}
     rag = [sys.executable, "-m", "rag"]
     subprocess.run([*rag, "add", str(hostile)], env=environment, check=True, capture_output=True, timeout=START)
-    with serving([*rag, "serve"], environment, folder / "log.txt") as address:
+    with serving([*rag, "serve"], environment, store.parent / "log.txt") as address:
         yield address
 
 

@@ -1,13 +1,17 @@
 """The page in a real browser, over the real server and the bundled model."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import Request, urlopen
 
 import pytest
 
 from rag.citations import Answer
+from rag.feedback import Feedback
+from rag.pipeline import Pipeline
+from rag.settings import Settings
 from tests.browser.conftest import DESKTOP, PHONE, ask, shoot
 
 if TYPE_CHECKING:
@@ -18,6 +22,7 @@ pytestmark = pytest.mark.browser
 POSITIONS = "柳州的四大定位是什么"
 NAMES = ("全国性综合交通枢纽", "现代制造城", "广西高质量发展先行区", "自治区副中心城市")
 UNANSWERED = "柳州的债务总额是多少"
+HOSTILE_CORRECTION = "<img src=x onerror='window.hacked=8'> `${window.hacked=9}` {{window.hacked=10}}\n第二行"
 SIZES = pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 
 
@@ -36,6 +41,14 @@ def answer(address: str) -> Answer:
     with urlopen(f"{call}/{event}") as stream:
         data = next(line for line in stream if line.startswith(b"data: "))
     return Answer.from_dict(json.loads(data.removeprefix(b"data: "))[0])
+
+
+@pytest.fixture
+def kept(store: Path) -> "Iterator[Callable[[], list[Feedback]]]":
+    """Return what reads the feedback out of the server's store."""
+    chat = Pipeline(store, Settings())
+    yield chat.feedback
+    chat.close()
 
 
 @SIZES
@@ -142,6 +155,88 @@ def test_the_page_works_again_after_a_reload(page: "Page") -> None:
     page.wait_for_selector("#question textarea")
     ask(page, POSITIONS)
     assert page.locator(".turn").count() == 1
+
+
+# -- Feedback --------------------------------------------------------------------------------------
+
+
+@SIZES
+def test_a_correction_is_thanked_for_and_the_thanks_stay(
+    open_page: "Callable[..., Page]", size: "ViewportSize", kept: "Callable[[], list[Feedback]]"
+) -> None:
+    before = len(kept())
+    page = ask(open_page(size), POSITIONS)
+    page.click(".turn summary")
+    assert page.locator("#source mark").count() == 0
+    page.fill(".turn textarea", HOSTILE_CORRECTION)
+    shoot(page, f"{name_of(size)}-feedback")
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.click(".turn form button")
+    page.wait_for_selector(".turn .thanks")
+    assert page.locator(".turn .feedback").count() == 0
+    ask(page, UNANSWERED)
+    assert "已记下，谢谢" in page.inner_text(".turn:first-child .thanks")
+    page.click(".turn:last-child .right")
+    page.wait_for_selector(".turn:last-child .thanks")
+    shoot(page, f"{name_of(size)}-thanks")
+    correction, right = kept()[before:]
+    assert (correction.answer.question, correction.correction) == (POSITIONS, HOSTILE_CORRECTION)
+    assert (correction.good, correction.marker, correction.history) == (False, None, ())
+    assert (right.answer.question, right.good, right.history) == (UNANSWERED, True, (POSITIONS,))
+    assert page.evaluate("window.hacked") is None
+
+
+def test_feedback_is_given_by_keyboard_alone(page: "Page", kept: "Callable[[], list[Feedback]]") -> None:
+    ask(page, POSITIONS).focus(".turn .right")
+    for key in ("Tab", "Enter", "Tab", "Tab", "Space", "Tab", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_selector(".turn .thanks")
+    given = kept()[-1]
+    assert (given.answer.question, given.good, given.correction, given.unanswerable) == (POSITIONS, False, "", True)
+
+
+def test_a_double_click_is_kept_once(page: "Page", kept: "Callable[[], list[Feedback]]") -> None:
+    before = len(kept())
+    ask(page, POSITIONS).dblclick(".turn .right")
+    page.wait_for_selector(".turn .thanks")
+    ask(page, UNANSWERED)
+    assert len(kept()) == before + 1
+    assert page.locator("#message [role=alert]").count() == 0
+
+
+def test_the_chosen_citation_is_sent(page: "Page") -> None:
+    ask(page, POSITIONS).click(".turn summary")
+    # The reader quotes once, and the page lets choose from two on: this is what it shows then.
+    page.evaluate("""() => document.querySelector('.turn form').insertAdjacentHTML(
+        'afterbegin', '<select name="marker"><option value="">全部回答</option><option value="2">[2]</option></select>'
+    )""")
+    page.select_option(".turn select", "2")
+    page.click(".turn form button")
+    page.wait_for_selector("#message [role=alert]")
+    assert "no citation [2]: it has [1]" in page.inner_text("#message")
+
+
+def test_feedback_that_is_refused_loses_nothing(page: "Page") -> None:
+    ask(page, POSITIONS).click(".turn summary")
+    page.fill(".turn textarea", "柳" * 2001)
+    page.click(".turn form button")
+    page.wait_for_selector("#message [role=alert]")
+    assert "2001 characters; at most 2000" in page.inner_text("#message")
+    shoot(page, "desktop-feedback-refused")
+    assert page.input_value(".turn textarea") == "柳" * 2001
+    page.fill(".turn textarea", "柳" * 2000)
+    page.click(".turn form button")
+    page.wait_for_selector(".turn .thanks")
+    assert page.locator("#message [role=alert]").count() == 0
+
+
+def test_a_correction_being_written_stays_while_other_turns_change(page: "Page") -> None:
+    ask(page, POSITIONS).click(".turn summary")
+    page.fill(".turn textarea", "四个定位")
+    ask(page, UNANSWERED).click(".turn:last-child .right")
+    page.wait_for_selector(".turn:last-child .thanks")
+    assert page.is_visible(".turn:first-child textarea")
+    assert page.input_value(".turn:first-child textarea") == "四个定位"
 
 
 @SIZES
