@@ -73,26 +73,27 @@ class Pipeline:
 
     def add_all(
         self,
-        paths: Iterable[str | os.PathLike[str]],
+        paths: Iterable[str | os.PathLike[str] | Document],
         strict: bool = False,
     ) -> Iterator[Addition]:
         """Add many files in bounded batches, yielding what became of each.
 
         Args:
-            paths: Files. One that cannot be read is yielded as failed, and the others go on.
+            paths: Files, or documents. A file that cannot be read is yielded as failed, and the others go on.
             strict: Raise the DocumentError of a file instead.
         """
         batch: list[tuple[Addition, Sequence[Passage]]] = []
         waiting = 0
         for path in paths:
             try:
-                document = read_document(Path(path))
+                document = path if isinstance(path, Document) else read_document(Path(path))
             except DocumentError as error:
                 if strict:
                     raise
                 yield Addition(str(path), "failed", None, 0, str(error))
                 continue
-            addition, passages = self._prepare(str(path), document)
+            name = document.source if isinstance(path, Document) else str(path)
+            addition, passages = self._prepare(name, document)
             if not passages:
                 yield addition
                 continue
