@@ -257,6 +257,10 @@ class _HtmlScanner(HTMLParser):
         self._blanks = 1
         self._cells = 0
 
+    def parse_marked_section(self, i: int, report: bool = True) -> int:
+        # As browsers do. Python's own parser raises AssertionError at <![1 and the like.
+        return self.parse_bogus_comment(i)
+
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag == "title":
             self._in_title = True

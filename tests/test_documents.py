@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag.documents import SUFFIXES, Document, OriginMap, document_from_text, read_document
@@ -279,6 +279,8 @@ def test_broken_html_never_raises_anything_but_emptiness(tmp_path: Path, source:
         assert read_document(path).text
 
 
+@example("<![1")
+@example("前<![1 x]>后")
 @given(st.text(st.sampled_from("<>/&;#apbrtdhli1! \n\r\t\"'=柳-[]"), max_size=60))
 def test_any_html_and_markdown_maps_to_its_source(source: str) -> None:
     from rag.documents import _make_document
