@@ -9,7 +9,7 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check eval train build clean
+.PHONY: run test check eval eval-gate eval-full train build clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -23,8 +23,20 @@ check: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
+# Our own questions, their development split, with all reference systems. ARGS adds options, see README.md.
 eval: $(VENV)/.run
-	$(BIN)/python -m eval
+	$(BIN)/python -m eval $(ARGS)
+
+# The quick tier: fails where the program has got worse since eval/data/baseline.jsonl was written.
+eval-gate: $(VENV)/.run
+	$(BIN)/python -m eval --reference none --baseline eval/data/baseline.jsonl
+
+# The full tier: both splits, a corpus 10 and 100 times as large, the public sets, and the simulations.
+eval-full: $(VENV)/.run
+	$(BIN)/python -m eval --growth 10 --growth 100 --distractors $(DATA)/news
+	$(BIN)/python -m eval --split test
+	$(BIN)/python -m eval --data $(DATA) $(patsubst %,--public %,cmrc2018 drcd xquad-zh xquad-en xquad-en-zh crud-news) --jobs 2
+	$(BIN)/python -m eval.simulate
 
 # Makes the bundled models and tables anew from the public data in DATA (see training/README.md).
 DATA ?= ../shared/data
@@ -41,7 +53,7 @@ build: $(VENV)/.test
 $(VENV)/.run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -c 'import torch' 2>/dev/null || $(PIP) --no-deps $(TORCH) --retries 1 $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-	$(PIP) --constraint constraints.txt --editable .
+	$(PIP) --constraint constraints.txt --editable '.[eval]'
 	touch $@
 
 $(VENV)/.test: $(VENV)/.run

@@ -1,1 +1,1 @@
-"""Evaluation: questions with gold answers and evidence, and what a pipeline makes of them."""
+"""Evaluation: questions with gold answers and evidence, and how well a system answers them, with intervals."""

@@ -2,7 +2,7 @@
 
 import sys
 
-from eval.harness import main
+from eval.cli import main
 
 if __name__ == "__main__":
     sys.exit(main(sys.argv[1:]))

@@ -5,7 +5,7 @@ how often a test cries wolf where two systems are equal (0.05 is wanted).
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from eval.gate import check
+from eval.scoring import Row
 from eval.statistics import Resampler
 
 Vector = npt.NDArray[np.float64]
@@ -103,6 +105,62 @@ def rows(trials: int) -> Iterator[tuple[str, ...]]:
         )
 
 
+def gate_fails(trials: int, loss: float, noise: float, questions: int = 120, seed: int = 0) -> float:
+    """Return how often the gate stops a run.
+
+    Args:
+        trials: Runs to draw.
+        loss: Share of the right answers that the new version has lost.
+        noise: Share of the questions that are drawn anew in both versions: as many get better as get worse.
+        questions: Of each run.
+        seed: Of what is drawn.
+    """
+    generator = np.random.default_rng(seed)
+    stopped = 0
+    for _ in range(trials):
+        before = generator.random(questions) < 0.7  # a usual share of right answers
+        drawn = generator.random((2, questions)) < 0.7
+        moved = generator.random(questions) < noise
+        then, now = np.where(moved, drawn[0], before), np.where(moved, drawn[1], before)
+        now = now & (generator.random(questions) >= loss)
+        stopped += not check(_rows(now), questions, _rows(then)).passed
+    return stopped / trials
+
+
+def _rows(right: Sequence[bool] | npt.NDArray[np.bool_]) -> list[Row]:
+    """Return rows of answerable questions that are right or wrong, and nothing else."""
+    nothing = {"kind": "", "variant": "", "language": "zh", "gold": (), "evidence": (), "answer": "", "withheld": ""}
+    return [
+        Row(
+            **nothing,  # type: ignore[arg-type]
+            system="s",
+            id=str(at),
+            family=str(at),
+            document=str(at),
+            answerable=True,
+            question=str(at),
+            verdict="answered",
+            confidence=1.0,
+            stage="",
+            scores={"grounded": float(value), "right": float(value)},
+            failures=(),
+            citations=(),
+        )
+        for at, value in enumerate(right)
+    ]
+
+
+GATES = (
+    ("nothing", 0.0, 0.0),
+    ("a tenth of the questions drawn anew", 0.0, 0.1),
+    ("a third drawn anew", 0.0, 0.33),
+    ("5% of the right answers lost", 0.05, 0.0),
+    ("10% lost", 0.1, 0.0),
+    ("15% lost", 0.15, 0.0),
+    ("15% lost, a tenth drawn anew", 0.15, 0.1),
+)
+
+
 def main() -> None:
     """Read the arguments and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -111,7 +169,10 @@ def main() -> None:
     table = Table("truth", "interval holds it", "plain two-stage", "false alarms at 0.05", "median p, equal systems")
     for row in rows(arguments.trials):
         table.add_row(*row)
-    Console(width=110).print(table)
+    gates = Table("what changed, of 120 questions", "the gate stops it")
+    for name, loss, noise in track(GATES, "Simulating", console=Console(stderr=True)):
+        gates.add_row(name, f"{gate_fails(arguments.trials // 5, loss, noise):.3f}")
+    Console(width=110).print(table, gates)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from rag.pipeline import Addition, Pipeline
 
 REFUSED, BAD_USAGE = 1, 2  # exit codes; 1 is any failure, too
+EVALUATION_NEEDS = ("jinja2", "pydantic", "scipy", "vl_convert")  # asked for before hours are spent
 FEW_FILES = 20  # up to here `rag add` says a line for each
 NEAREST = 3  # passages shown with a refusal
 PASSAGE_SIZE = 120  # characters shown of each
@@ -201,12 +202,15 @@ def serve(
 )
 def evaluate(context: typer.Context) -> None:
     """Measure answers and citations; arguments go to the harness (rag eval --help)."""
+    absent = [name for name in EVALUATION_NEEDS if importlib.util.find_spec(name) is None]
+    if absent:
+        raise NotFoundError(f"The evaluation needs {', '.join(absent)}. Install it: pip install 'cited-answers[eval]'")
     if str(PACKAGE.parent) not in sys.path:
         sys.path.append(str(PACKAGE.parent))
     try:
-        harness = importlib.import_module("eval.harness")
+        harness = importlib.import_module("eval.cli")
     except ModuleNotFoundError as error:
-        if error.name not in ("eval", "eval.harness"):
+        if error.name not in ("eval", "eval.cli"):
             raise
         raise NotFoundError("The evaluation is not installed. It comes with the repository: run it there.") from None
     raise typer.Exit(harness.main(context.args))

@@ -186,7 +186,7 @@ def test_remove_takes_the_document_out(chat: HandmadePipeline, capsys: pytest.Ca
 
 
 def test_eval_passes_its_arguments_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    harness = ModuleType("eval.harness")
+    harness = ModuleType("eval.cli")
     seen: list[list[str]] = []
 
     def run(argv: list[str]) -> int:
@@ -194,7 +194,7 @@ def test_eval_passes_its_arguments_on(monkeypatch: pytest.MonkeyPatch) -> None:
         return 1
 
     harness.main = run  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "eval.harness", harness)
+    monkeypatch.setitem(sys.modules, "eval.cli", harness)
     assert main(["eval", "--store", "x", "--help", "set"]) == 1
     assert seen == [["--store", "x", "--help", "set"]]
 
@@ -208,6 +208,14 @@ def test_eval_says_where_it_comes_from_when_it_is_absent(
     monkeypatch.setattr("importlib.import_module", absent)
     assert main(["eval"]) == 1
     assert "comes with the repository" in capsys.readouterr().err
+
+
+def test_eval_says_what_to_install_before_it_asks_anything(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("rag.cli.EVALUATION_NEEDS", ("json", "no_such_library"))
+    assert main(["eval"]) == 1
+    assert "needs no_such_library. Install it: pip install 'cited-answers[eval]'" in capsys.readouterr().err
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:

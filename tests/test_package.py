@@ -16,7 +16,9 @@ NEEDED = (
     "rag/data/dictionary.tsv.gz",
     "rag/data/boundaries.bin.gz",
     "rag/page.css",
-    "eval/data/liuzhou.jsonl",
+    "eval/data/questions.jsonl",
+    "eval/data/texts/tea-house.txt",
+    "eval/templates/report.html",
     "app.py",
 )
 

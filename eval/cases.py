@@ -1,0 +1,125 @@
+"""Cases: templates to fill in, and evaluation cases made of what users said on the page."""
+
+import csv
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from eval.datasets import Question, language_of
+from rag.citations import Answer
+from rag.documents import Document
+from rag.errors import InputError
+from rag.feedback import Feedback
+from rag.passages import sentence_spans
+
+COLUMNS = ("question", "answers", "evidence", "answerable", "kind", "document", "note")
+ROWS_PER_DOCUMENT = 3  # of a template, to be asked of a sentence each
+LONGEST_EVIDENCE = 160  # characters
+_FORMULA = tuple("=+-@\t")  # what begins with these, a spreadsheet runs
+
+
+def template(documents: Sequence[Document], per_document: int = ROWS_PER_DOCUMENT) -> list[dict[str, str]]:
+    """Return rows to fill in: for each document sentences that tell something, and one question it does not answer."""
+    rows = []
+    for document in documents:
+        name = Path(document.source).name
+        name = document.id if name.startswith(_FORMULA) else name
+        rows += [
+            _row(evidence=evidence, answerable="yes", document=name, note="ask what this sentence tells")
+            for evidence in _telling_sentences(document, per_document)
+        ]
+        rows.append(_row(answerable="no", document=name, note="ask what one might expect, but it does not tell"))
+    return rows
+
+
+def _row(**cells: str) -> dict[str, str]:
+    return dict.fromkeys(COLUMNS, "") | cells
+
+
+def _telling_sentences(document: Document, count: int) -> list[str]:
+    """Return sentences spread over a document, such as hold a number or a name where there are any."""
+    found = []
+    for paragraph in document.paragraphs:
+        if paragraph.kind == "headline":
+            continue
+        text = document.text[paragraph.start : paragraph.end]
+        found += [text[start:end].strip() for start, end in sentence_spans(text)]
+    found = [sentence for sentence in found if not sentence.startswith(_FORMULA)]
+    short = [sentence for sentence in found if 10 <= len(sentence) <= LONGEST_EVIDENCE]
+    telling = [sentence for sentence in short if any(map(str.isdigit, sentence))]
+    chosen = telling if len(telling) >= count else short or found
+    step = max(1, len(chosen) // count)
+    return chosen[::step][:count]
+
+
+def write_template(path: Path, rows: Iterable[dict[str, str]]) -> None:
+    """Write a template as CSV that spreadsheets open as UTF-8.
+
+    Raises:
+        InputError: The file exists already, or cannot be written.
+    """
+    try:
+        with path.open("x", encoding="utf-8-sig", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+    except FileExistsError:
+        raise InputError(f"{path} exists already. It is left as it is; name another --output.") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}.") from error
+
+
+def from_feedback(feedback: Sequence[Feedback], documents: Sequence[Document]) -> tuple[list[Question], int]:
+    """Return evaluation cases, and how many pieces of feedback say too little to make one.
+
+    The last word on a question counts. What was found right becomes gold; a correction becomes the gold answer,
+    and evidence where it stands in a document to the letter; a refusal found wrong becomes a question that should be
+    answered. An answer found wrong without a word makes no case.
+    """
+    last = {(given.answer.question, given.history): given for given in feedback}
+    known = {document.id: document for document in documents}
+    cases = [_case(given, known) for given in last.values()]
+    made = [case for case in cases if case is not None]
+    return made, len(cases) - len(made)
+
+
+def _case(given: Feedback, known: dict[str, Document]) -> Question | None:
+    answer = given.answer
+    refused = answer.verdict == "refused"
+    cited = [citation for citation in answer.citations if citation.document.id in known]
+    answers: tuple[str, ...] = ()
+    evidence: tuple[str, ...] = ()
+    names = [Path(citation.document.source).name for citation in cited]
+    answerable = not given.unanswerable
+    if given.good and not refused:
+        answers, evidence = (answer.text,), tuple(citation.quote for citation in cited)
+    elif given.good:
+        answerable = False
+    elif given.correction:
+        answers = (given.correction,)
+        place = _place_of(given.correction, answer, known)
+        if place:
+            names, evidence = [Path(place[0].source).name], (place[1],)
+    elif answerable and not refused:
+        return None
+    return Question(
+        id=f"feedback-{given.id}",
+        question=answer.question,
+        document=tuple(dict.fromkeys(names)),
+        answerable=answerable,
+        answers=answers,
+        evidence=evidence,
+        kind="follow-up" if given.history else "",
+        language=language_of(answer.question),
+        history=given.history,
+        note=f"from feedback, {given.added}",
+    )
+
+
+def _place_of(words: str, answer: Answer, known: dict[str, Document]) -> tuple[Document, str] | None:
+    """Return the document, among those of the answer first, that holds words to the letter, and the words."""
+    near = [citation.document.id for citation in answer.citations] + [hit.passage.document_id for hit in answer.hits]
+    for document_id in dict.fromkeys((*near, *known)):
+        document = known.get(document_id)
+        if document and words in document.text:
+            return document, words
+    return None
