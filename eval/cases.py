@@ -1,10 +1,11 @@
 """Cases: templates to fill in, and evaluation cases made of what users said on the page."""
 
 import csv
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from eval.datasets import Question, language_of
+from eval.datasets import ALTERNATIVE, TOGETHER, Question, language_of, shown_name
 from rag.citations import Answer
 from rag.documents import Document
 from rag.errors import InputError
@@ -21,7 +22,7 @@ def template(documents: Sequence[Document], per_document: int = ROWS_PER_DOCUMEN
     """Return rows to fill in: for each document sentences that tell something, and one question it does not answer."""
     rows = []
     for document in documents:
-        name = Path(document.source).name
+        name = shown_name(document, documents)
         name = document.id if name.startswith(_FORMULA) else name
         rows += [
             _row(evidence=evidence, answerable="yes", document=name, note="ask what this sentence tells")
@@ -31,15 +32,17 @@ def template(documents: Sequence[Document], per_document: int = ROWS_PER_DOCUMEN
     return rows
 
 
-def _row(**cells: str) -> dict[str, str]:
-    return dict.fromkeys(COLUMNS, "") | cells
+def _row(evidence: str = "", **cells: str) -> dict[str, str]:
+    if ALTERNATIVE in evidence or TOGETHER in evidence:  # the reader would take it for several
+        evidence = json.dumps([evidence], ensure_ascii=False)
+    return dict.fromkeys(COLUMNS, "") | cells | {"evidence": evidence}
 
 
 def _telling_sentences(document: Document, count: int) -> list[str]:
     """Return sentences spread over a document, such as hold a number or a name where there are any."""
     found = []
     for paragraph in document.paragraphs:
-        if paragraph.kind == "headline":
+        if paragraph.kind in ("headline", "table", "code"):
             continue
         text = document.text[paragraph.start : paragraph.end]
         found += [text[start:end].strip() for start, end in sentence_spans(text)]
@@ -75,11 +78,13 @@ def from_feedback(feedback: Sequence[Feedback], documents: Sequence[Document]) -
     and evidence where it stands in a document to the letter; a refusal found wrong becomes a question that should be
     answered. An answer found wrong without a word makes no case.
     """
-    last = {(given.answer.question, given.history): given for given in feedback}
+    # A thumb up for one citation says nothing of the answer it stands in.
+    telling = [given for given in feedback if given.marker is None or given.correction]
+    last = {(given.answer.question, given.history): given for given in telling}
     known = {document.id: document for document in documents}
     cases = [_case(given, known) for given in last.values()]
     made = [case for case in cases if case is not None]
-    return made, len(cases) - len(made)
+    return made, len(feedback) - len(telling) + len(cases) - len(made)
 
 
 def _case(given: Feedback, known: dict[str, Document]) -> Question | None:
@@ -88,7 +93,7 @@ def _case(given: Feedback, known: dict[str, Document]) -> Question | None:
     cited = [citation for citation in answer.citations if citation.document.id in known]
     answers: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
-    names = [Path(citation.document.source).name for citation in cited]
+    names = [shown_name(citation.document, list(known.values())) for citation in cited]
     answerable = not given.unanswerable
     if given.good and not refused:
         answers, evidence = (answer.text,), tuple(citation.quote for citation in cited)
@@ -98,7 +103,7 @@ def _case(given: Feedback, known: dict[str, Document]) -> Question | None:
         answers = (given.correction,)
         place = _place_of(given.correction, answer, known)
         if place:
-            names, evidence = [Path(place[0].source).name], (place[1],)
+            names, evidence = [shown_name(place[0], list(known.values()))], (place[1],)
     elif answerable and not refused:
         return None
     return Question(

@@ -15,15 +15,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from eval import cases, gate
 from eval.corpus import Corpus, open_documents
 from eval.cost import costs, fresh_process
-from eval.datasets import OUR_QUESTIONS, Dataset, our_documents, read_dataset, write_jsonl
+from eval.datasets import OUR_QUESTIONS, Dataset, our_documents, read_dataset, unfound_answers, write_jsonl
 from eval.public import SETS, load_public
-from eval.runner import Run, read_run, run
+from eval.runner import MANIFEST, Run, check_folder, read_run, run
 from eval.summary import BY_KEY, summarise
 from eval.systems import REFERENCES, SystemSpec, read_system, references
 from eval.tables import gap, headlines, markdown
-from rag.errors import InputError, RagError
+from rag.errors import InputError, RagError, StoreError
 from rag.pipeline import open as open_store
-from rag.settings import Settings
+from rag.settings import STORE_FILE, Settings
 
 FAILED, BAD_USAGE = 1, 2  # exit codes
 SEVERAL = ("--documents", "--distractors", "--system", "--public", "--reference")  # options that take many values
@@ -56,9 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         cli(args=_spread(sys.argv[1:] if argv is None else argv), prog_name="rag eval")
     except (RagError, OSError) as error:
         _complain(f"Error: {error}")
-        return FAILED
-    except KeyboardInterrupt:
-        _complain("Interrupted. The same command goes on where it stopped.")
         return FAILED
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
@@ -123,33 +120,41 @@ def evaluate(
     """
     if context.invoked_subcommand:
         return
+    _refuse_contradictions(context)
     if compare:
         raise typer.Exit(_compare(compare, output))
     settings = Settings(embedder=embedder)
     asking = Asking(output, jobs, fresh, judge)
     if public:
-        _evaluate_public(public, data, system, settings, reference, asking)
-        return
+        raise typer.Exit(_evaluate_public(public, data, system, settings, reference, asking))
     if questions and not store and not documents:
         raise InputError("Say what to ask: --store FOLDER, or --documents with files or a folder.")
+    if (store or documents) and not questions:
+        raise InputError("Say what to ask them: --questions FILE. `rag eval init` writes a table to fill in.")
     dataset = read_dataset(questions or OUR_QUESTIONS).of_split(split or ("all" if questions else "dev"))
     if dataset.skipped:
-        _say(f"{dataset.skipped} rows without a question are left out.")
+        _say(f"Rows without a question, left out: {dataset.skipped}")
+    if dataset.ignored:
+        _say(f"Columns that are no field, ignored: {', '.join(dataset.ignored)}")
     known = gate.read_baseline(baseline) if baseline else None
     specs = _specs(system, settings, reference)
     specs += [replace(specs[0], name=f"{specs[0].name} ×{factor}", growth=factor) for factor in growth or ()]
-    with Corpus(open_documents(store, documents or our_documents(), settings), store, distractors or ()) as corpus:
+    texts = open_documents(store, documents or our_documents(), settings, notice=_say)
+    unfound = unfound_answers(dataset, texts)
+    if unfound:
+        _say(f"No answer of these stands in the documents, so that no quote can be right: {', '.join(unfound)}")
+    with Corpus(texts, store, distractors or ()) as corpus:
         finished = _run(dataset, corpus, specs, asking)
         fresh_costs = _measure_fresh(dataset, corpus, specs[0]) if jobs == 1 else {}
     passed = _report(finished, costs(finished) if jobs == 1 else {}, fresh_costs)
     rows = finished.rows[specs[0].name]
-    if write_baseline:
-        gate.write_baseline(write_baseline, rows)
-        _say(f"The baseline is in {write_baseline}.")
     if known is not None:
         passed &= _pass_gate(gate.check(rows, len(dataset.questions), known))
     if not passed:
         raise typer.Exit(FAILED)
+    if write_baseline:  # only of what may pass
+        gate.write_baseline(write_baseline, rows)
+        _say(f"The baseline is in {write_baseline}.")
 
 
 def _evaluate_public(
@@ -159,10 +164,11 @@ def _evaluate_public(
     settings: Settings,
     reference: Sequence[str] | None,
     asking: Asking,
-) -> None:
-    """Evaluate on public sets, each in a run of its own."""
+) -> int:
+    """Evaluate on public sets, each in a run of its own; return the exit code."""
     if data is None:
         raise InputError("Name the folder of the public data with --data.")
+    passed = True
     for name in names:
         found = load_public(name, data)
         beside = ("bm25", "dense") if reference is None else reference
@@ -170,7 +176,25 @@ def _evaluate_public(
         output = asking.output / name if asking.output and len(names) > 1 else asking.output
         with Corpus(found.documents) as corpus:
             finished = _run(found.dataset, corpus, specs, replace(asking, output=output))
-        _report(finished, {})
+        passed &= _report(finished, {})
+    return 0 if passed else FAILED
+
+
+def _refuse_contradictions(context: typer.Context) -> None:
+    """Refuse options that another one makes meaningless, rather than to ignore them."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
+    for option, allowed in (
+        ("compare", {"compare", "output"}),
+        ("public", {"public", "data", "system", "embedder", "reference", "judge", "output", "jobs", "fresh"}),
+    ):
+        idle = sorted(given - allowed)
+        if option in given and idle:
+            raise typer.BadParameter(f"--{option} does not go with --{idle[0].replace('_', '-')}.")
+    if {"store", "documents"} <= given:
+        raise typer.BadParameter("--store does not go with --documents: add them to the store, or name them alone.")
+    if ("growth" in given) != ("distractors" in given):
+        raise typer.BadParameter("--growth and --distractors go together: how large, and with what text.")
 
 
 def _pass_gate(verdict: gate.Verdict) -> bool:
@@ -207,16 +231,19 @@ def feedback_cases(
     ),
 ) -> None:
     """Make evaluation cases of the feedback that users gave on the page."""
+    if output.exists():
+        raise InputError(f"{output} exists already. It is left as it is; name another --output.")
+    if store and not (store / STORE_FILE).is_file():
+        raise StoreError(f"There is no store in {store}. Name the one that the page was opened with.")
     chat = open_store(store)
     try:
         made, left_out = cases.from_feedback(chat.feedback(), chat.documents())
     finally:
         chat.close()
-    if output.exists():
-        raise InputError(f"{output} exists already. It is left as it is; name another --output.")
-    write_jsonl(output, made)
-    told = f" {left_out} wrong answers without a correction make none." if left_out else ""
-    _say(f"{output}: {len(made)} cases.{told}")
+    told = f" Feedback that says too little to make one: {left_out}." if left_out else ""
+    if made:
+        write_jsonl(output, made)
+    _say(f"Cases{f' in {output}' if made else ''}: {len(made)}.{told}")
 
 
 def _spread(argv: Sequence[str]) -> list[str]:
@@ -269,16 +296,12 @@ def _run(dataset: Dataset, corpus: Corpus, specs: Sequence[SystemSpec], asking: 
         def progress(system: str, done: int, total: int) -> None:
             bar.update(tasks[system], completed=done, total=total)
 
-        return run(
-            dataset,
-            corpus,
-            specs,
-            asking.output,
-            jobs=asking.jobs,
-            fresh=asking.fresh,
-            progress=progress,
-            judge=asking.judge,
-        )
+        how: dict[str, Any] = {"jobs": asking.jobs, "fresh": asking.fresh, "judge": asking.judge}
+        try:
+            return run(dataset, corpus, specs, asking.output, progress=progress, **how)
+        except KeyboardInterrupt:
+            _complain("Interrupted. The same command goes on where it stopped.")
+            raise typer.Exit(FAILED) from None
 
 
 def _measure_fresh(dataset: Dataset, corpus: Corpus, spec: SystemSpec) -> dict[str, Any]:
@@ -292,9 +315,10 @@ def _report(finished: Run, cost: dict[str, Any], fresh_costs: dict[str, Any] | N
     for system, more in (fresh_costs or {}).items():
         cost[system] |= more
     _write(finished.folder, finished, summary, cost)
-    failures = {kind: ids for kind, ids in summary["systems"][0]["failures"].items() if ids}
-    for kind, ids in failures.items():
-        _complain(f"{kind}: {', '.join(ids)}")
+    own = [system for system in summary["systems"] if not system["reference"]]
+    failures = [(system["name"], kind, ids) for system in own for kind, ids in system["failures"].items() if ids]
+    for name, kind, ids in failures:
+        _complain(f"{name}, {kind}: {', '.join(ids)}")
     return not failures
 
 
@@ -319,12 +343,15 @@ def _compare(folders: tuple[Path, Path], output: Path | None) -> int:
     merged = _merged(runs)
     summary = summarise(merged)
     if output:
+        check_folder(output)
         _write(output, merged, summary, {})
+        (output / MANIFEST).write_text(json.dumps(merged.manifest, ensure_ascii=False, indent=2), encoding="utf-8")
     else:
         Console().print(headlines(summary))
     for one in summary["differences"]:
         counts = f"{one['wins']} won, {one['ties']} tied, {one['losses']} lost"
-        _say(f"{BY_KEY[one['measure']].label}: {gap(one)}, p = {one['p_adjusted']:.4f}; {counts}")
+        what = f"{BY_KEY[one['measure']].label}, {one['first']} less {one['second']}"
+        _say(f"{what}: {gap(one)}, p = {one['p_adjusted']:.4f}; {counts}")
     return 0
 
 

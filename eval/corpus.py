@@ -5,11 +5,13 @@ answer nothing that is asked.
 """
 
 import gzip
+import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from eval.systems import SystemSpec
@@ -17,6 +19,20 @@ from rag.documents import SUFFIXES, Document, document_from_text, read_document
 from rag.errors import DocumentError, EmbedderMismatchError, InputError, StoreError
 from rag.pipeline import Pipeline
 from rag.settings import STORE_FILE, Settings
+
+UNREAD = (
+    ".pdf",
+    ".doc",
+    ".docx",
+    ".odt",
+    ".rtf",
+    ".epub",
+    ".ppt",
+    ".pptx",
+    ".xls",
+    ".xlsx",
+)  # likely meant as documents
+BATCH_SHARE = 4  # of the passages still missing, added at once when a corpus grows
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,12 @@ class Corpus:
             self._built[key] = _measured(folder, settings, seconds)
         return self._built[key]
 
+    def digest_of_distractors(self) -> str:
+        """Return a digest of the files that distractors are read from, "" without any."""
+        files = [file for path in self._distractors for file in ([path] if path.is_file() else sorted(path.rglob("*")))]
+        digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files if file.is_file()]
+        return hashlib.sha256("".join(digests).encode()).hexdigest() if digests else ""
+
     def _fits(self, settings: Settings) -> bool:
         try:
             Pipeline(self._store, settings).close()  # type: ignore[arg-type]
@@ -95,23 +117,33 @@ class Corpus:
         return settings.passage_size == Settings().passage_size
 
     def _grow(self, chat: Pipeline, factor: int) -> None:
-        wanted = factor * sum(len(chat.store.passages_of(document.id)) for document in self.documents)
-        have = wanted // factor
-        for addition in chat.add_all(_fresh(read_texts(self._distractors), self.documents)):
-            have += addition.passages
+        own = sum(len(chat.store.passages_of(document.id)) for document in self.documents)
+        wanted, have = factor * own, own
+        texts = _fresh(read_texts(self._distractors), self.documents)
+        # Smaller and smaller batches: a batch is added whole, and the corpus shall not be larger than it is called.
+        while batch := list(islice(texts, max(1, (wanted - have) // BATCH_SHARE))):
+            have += sum(addition.passages for addition in chat.add_all(batch))
             if have >= wanted:
                 return
         raise InputError(
-            f"The distractors make {have} passages; {factor} times the corpus are {wanted}. "
+            f"The distractors make {have - own} passages; a corpus {factor} times as large needs {wanted - own}. "
             "Name more with --distractors."
         )
 
 
-def open_documents(store: Path | None, paths: Sequence[Path], settings: Settings) -> list[Document]:
+def open_documents(
+    store: Path | None, paths: Sequence[Path], settings: Settings, notice: Callable[[str], None] = lambda _: None
+) -> list[Document]:
     """Return the documents of a store, or of files and folders.
 
+    Args:
+        store: Their store, or None.
+        paths: Files, and folders whose readable files are taken.
+        settings: Of the store.
+        notice: Told of what is passed over in a folder.
+
     Raises:
-        InputError: There are none, or one cannot be read.
+        InputError: There are none, or a file that was named cannot be read.
         StoreError: There is no store.
     """
     if store:
@@ -121,19 +153,42 @@ def open_documents(store: Path | None, paths: Sequence[Path], settings: Settings
         documents = chat.documents()
         chat.close()
     else:
-        documents = [read_document(path) for path in find_files(paths)]
+        documents = list(_read_all(paths, notice))
     if not documents:
         raise InputError("There are no documents to ask about. Name files or a folder with --documents.")
     return documents
+
+
+def _read_all(paths: Sequence[Path], notice: Callable[[str], None]) -> Iterator[Document]:
+    for path in paths:
+        if not path.is_dir():
+            yield read_document(path)
+            continue
+        for file in find_files([path]):
+            try:
+                yield read_document(file)
+            except DocumentError as error:
+                notice(f"Left out: {error}")
+        others = [file.name for file in sorted(path.rglob("*")) if file.suffix.lower() in UNREAD and file.is_file()]
+        if others:
+            notice(f"Left out of {path}, since such files are not read: {', '.join(others[:5])}")
 
 
 def find_files(paths: Sequence[Path]) -> Iterator[Path]:
     """Yield files, and the readable ones of folders, in the order of their names."""
     for path in paths:
         if path.is_dir():
-            yield from sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            files = sorted(file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+            yield from (file for file in files if not _is_aside(file, path))
         else:
             yield path
+
+
+def _is_aside(file: Path, folder: Path) -> bool:
+    """Say whether a file stands in a hidden folder, or in that of a run, whose pages hold the gold answers."""
+    above = [folder.joinpath(*file.relative_to(folder).parts[:at]) for at in range(len(file.relative_to(folder).parts))]
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return hidden or any((place / "manifest.json").is_file() and (place / "rows.jsonl").is_file() for place in above)
 
 
 def read_texts(paths: Sequence[Path]) -> Iterator[Document]:
@@ -158,7 +213,7 @@ def read_texts(paths: Sequence[Path]) -> Iterator[Document]:
 
 def _texts_of_lines(file: Path) -> Iterator[Document]:
     opening = gzip.open if file.suffix == ".gz" else open
-    with opening(file, "rt", encoding="utf-8") as lines:
+    with opening(file, "rt", encoding="utf-8", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)

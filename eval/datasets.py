@@ -1,6 +1,7 @@
 """Datasets: questions with gold answers and evidence, from JSON lines or CSV. The schema is in data/README.md."""
 
 import csv
+import difflib
 import hashlib
 import io
 import json
@@ -12,12 +13,13 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
-from eval.measures.answers import Gold, parts
+from eval.measures.answers import Gold, is_right, parts
+from eval.normalisation import tokens
 from rag.decoding import decode
 from rag.documents import Document
 from rag.errors import InputError
 from rag.folding import fold, is_han
-from rag.settings import ARTICLE
+from rag.settings import ARTICLE, Settings
 
 DATA = Path(__file__).parent / "data"
 OUR_QUESTIONS = DATA / "questions.jsonl"
@@ -87,13 +89,25 @@ class Question(BaseModel):
     def _asks(cls, value: str) -> str:
         if not any(character.isalnum() for character in value):
             raise ValueError("it asks nothing")
+        if len(value) > Settings.max_question:
+            raise ValueError(f"it has {len(value)} characters; at most {Settings.max_question} can be asked")
         return value
+
+    @field_validator("history")
+    @classmethod
+    def _all_ask(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(cls._asks(value) for value in values)
 
     @model_validator(mode="after")
     def _is_consistent(self) -> "Question":
         said = [part for gold in (*self.answers, *self.evidence) for part in parts(gold)]
-        if any(not part.strip() for part in said):
+        if any(not part.strip() for part in said) or () in (*self.answers, *self.evidence):
             raise ValueError("an answer or a piece of evidence is empty")
+        wordless = [part for gold in self.answers for part in parts(gold) if not tokens(part)]
+        if wordless:
+            raise ValueError(
+                f"the answer {wordless[0]!r} has neither letters nor digits, so that no answer can hold it"
+            )
         if not self.answerable and said:
             raise ValueError("a question that cannot be answered has neither answers nor evidence")
         if self.variant and not self.parent:
@@ -108,6 +122,7 @@ class Dataset:
     name: str
     questions: tuple[Question, ...]
     skipped: int = 0  # rows of a template whose question is still blank
+    ignored: tuple[str, ...] = ()  # columns that are no field
 
     @property
     def digest(self) -> str:
@@ -126,7 +141,7 @@ class Dataset:
         chosen = tuple(question for question in self.questions if question.split == split)
         if not chosen:
             raise InputError(f"No question of {self.name} belongs to the split {split!r}. Leave --split out.")
-        return Dataset(f"{self.name}-{split}", chosen, self.skipped)
+        return Dataset(f"{self.name}-{split}", chosen, self.skipped, self.ignored)
 
 
 def read_dataset(path: Path) -> Dataset:
@@ -136,19 +151,25 @@ def read_dataset(path: Path) -> Dataset:
         InputError: The file cannot be read, or rows are wrong; the message names rows and fields.
     """
     try:
-        text, _ = decode(path.read_bytes(), str(path))
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"The questions in {path} cannot be read: {error.strerror or error}.") from error
-    raw = _csv_rows(text, path) if path.suffix.lower() == ".csv" else _json_rows(text, path)
+    if data.startswith(b"PK"):
+        raise InputError(f"{path} is a workbook. Save it from the spreadsheet as CSV (UTF-8).")
+    if not data.strip():
+        raise InputError(f"{path} is empty. `rag eval init` writes a template.")
+    text, _ = decode(data, str(path))
+    ignored: list[str] = []
+    raw = _csv_rows(text, path, ignored) if path.suffix.lower() == ".csv" else _json_rows(text, path)
     blank = 0
     problems: list[str] = []
     questions: list[Question] = []
-    for number, row in raw:
-        if not str(row.get("question") or "").strip():
+    for count, (number, row) in enumerate(raw, start=1):
+        if "question" in row and not str(row["question"] or "").strip():
             blank += 1
             continue
         try:
-            questions.append(_question(number, row))
+            questions.append(_question(count, row))
         except ValidationError as error:
             problems += [f"row {number}, {_told(detail)}" for detail in error.errors()]
         except InputError as error:
@@ -158,23 +179,30 @@ def read_dataset(path: Path) -> Dataset:
         raise InputError(_list_problems(path, problems))
     if not questions:
         raise InputError(f"{path} holds no question. `rag eval init` writes a template.")
-    return Dataset(path.stem, tuple(questions), blank)
+    return Dataset(path.stem, tuple(questions), blank, tuple(ignored))
 
 
-def _question(number: int, row: Mapping[str, Any]) -> Question:
-    values = {key: value for key, value in row.items() if value not in (None, "")}
-    values.setdefault("id", f"q{number}")
+def _question(count: int, row: Mapping[str, Any]) -> Question:
+    values = {key: _characters(value) for key, value in row.items() if value not in (None, "", [], ())}
+    values.setdefault("id", f"q{count}")
     if isinstance(values["id"], int):
         values["id"] = str(values["id"])
     if "answerable" not in values:
         if not values.get("answers") and not values.get("evidence"):
             raise InputError(
-                "field 'answerable': it has neither answers nor evidence. Give some, or say answerable=false where the "
-                "text does not tell (or answerable=true where only refusing is to be measured)."
+                "field 'answerable': it has neither answers nor evidence. Give some, or say no (false) where the text "
+                "does not tell, or yes (true) where only refusing is to be measured."
             )
         values["answerable"] = True
     question = Question.model_validate(values)
     return question if question.language else question.model_copy(update={"language": language_of(question.question)})
+
+
+def _characters(value: Any) -> Any:
+    """Return a value whose texts hold no half of a surrogate pair, which JSON can write and UTF-8 cannot."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return [_characters(part) for part in value] if isinstance(value, list) else value
 
 
 def language_of(text: str) -> str:
@@ -191,14 +219,14 @@ def _json_rows(text: str, path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"{path}, row {number}: not JSON ({error}). Write one object a line.") from error
         if not isinstance(row, dict):
             raise InputError(f"{path}, row {number}: not a JSON object. Write one object a line.")
         yield number, row
 
 
-def _csv_rows(text: str, path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
+def _csv_rows(text: str, path: Path, ignored: list[str]) -> Iterable[tuple[int, dict[str, Any]]]:
     """Yield the rows of a table, numbered as a spreadsheet shows them: the header is row 1."""
     first = text.split("\n", 1)[0]
     delimiter = max(",;\t", key=first.count)  # spreadsheets of some countries write semicolons
@@ -206,31 +234,37 @@ def _csv_rows(text: str, path: Path) -> Iterable[tuple[int, dict[str, Any]]]:
         table = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True))
     except csv.Error as error:
         raise InputError(f"{path} is not a readable CSV file: {error}. Save it again from the spreadsheet.") from error
-    header = [_HEADERS.get(name.strip(), name.strip()) for name in table[0]] if table else []
+    header = [_HEADERS.get(name.strip(), name.strip().lower()) for name in table[0]] if table else []
     if "question" not in header:
-        raise InputError(f"{path}, row 1: there is no column 'question' (问题). The first row names the columns.")
-    unknown = [name for name in header if name and name not in Question.model_fields]
-    if unknown:
-        known = ", ".join(Question.model_fields)
-        raise InputError(f"{path}, row 1, field {unknown[0]!r}: no such field. Known are: {known}.")
+        there = ", ".join(name for name in table[0] if name)[:200]
+        raise InputError(
+            f"{path}, row 1: there is no column 'question' (问题), but: {there}. The first row names the columns: "
+            f"{', '.join(Question.model_fields)}; or {', '.join(_HEADERS)}."
+        )
+    for name in header:
+        if name and name not in Question.model_fields:
+            meant = difflib.get_close_matches(name, (*Question.model_fields, *_HEADERS), 1, 0.7)
+            if meant:  # a slip that would lose what was written
+                raise InputError(f"{path}, row 1: there is no field {name!r}. Did you mean {meant[0]!r}?")
+            ignored.append(name)
     for number, cells in enumerate(table[1:], start=2):
         if len(cells) > len(header) and any(cells[len(header) :]):
             raise InputError(f"{path}, row {number}: {len(cells)} cells for {len(header)} columns. Quote commas.")
-        row = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name and cell.strip()}
-        if row:
-            yield number, {name: _cell(name, cell) for name, cell in row.items()}
+        row = {name: cell.strip() for name, cell in zip(header, cells, strict=False) if name in Question.model_fields}
+        if any(row.values()):
+            yield number, {name: _cell(name, cell) for name, cell in row.items() if cell or name == "question"}
 
 
 def _cell(name: str, cell: str) -> Any:
     """Return the value of a cell. `|` separates alternatives; `&&` what is needed together."""
-    if name in ("answers", "evidence", "history", "forbidden", "document") and cell.startswith("["):
+    if name in ("answers", "evidence", "history", "forbidden", "document") and cell.startswith(("[[", '["')):
         try:
             return json.loads(cell)
         except ValueError:
-            return cell  # [1] may well begin an answer
+            pass  # an answer may well begin like that
     if name == "answerable":
         lower = cell.lower()
-        return True if lower in _TRUE else False if lower in _FALSE else cell
+        return True if lower in _TRUE else False if lower in _FALSE else f"{cell}, which is neither yes nor no (是/否)"
     if name == "answers":
         return [_several(part, TOGETHER) for part in _split(cell, ALTERNATIVE)]
     if name == "evidence":
@@ -251,6 +285,8 @@ def _told(detail: Any) -> str:
     """Return what pydantic found, in one line that begins with the field."""
     field = ".".join(str(part) for part in detail["loc"][:1])
     reason = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "bool_parsing":
+        reason = f"it says {detail['input']}"
     if detail["type"] == "extra_forbidden":
         reason = f"no such field. Known are: {', '.join(Question.model_fields)}"
     return f"field {field!r}: {reason}" if field else reason
@@ -304,12 +340,11 @@ def locate(dataset: Dataset, documents: Sequence[Document]) -> dict[str, tuple[t
     problems: list[str] = []
     found: dict[str, tuple[tuple[Span, ...], ...]] = {}
     for question in dataset.questions:
-        unknown = [name for name in question.document if name not in named]
-        if unknown:
-            there = ", ".join(sorted(Path(document.source).name for document in documents)[:MAX_PROBLEMS])
-            problems.append(f"question {question.id}, field 'document': no {unknown[0]!r}; there are: {there}")
+        wrong = [name for name in question.document if len(named.get(name, ())) != 1]
+        if wrong:
+            problems.append(f"question {question.id}, field 'document': {_no_document(wrong[0], named, documents)}")
             continue
-        of_question = [named[name] for name in question.document] or documents
+        of_question = _with_copies([named[name][0] for name in question.document], documents) or documents
         places = [_spans(parts(place), of_question) for place in question.evidence]
         for place, spans in zip(question.evidence, places, strict=True):
             if not spans:
@@ -320,13 +355,68 @@ def locate(dataset: Dataset, documents: Sequence[Document]) -> dict[str, tuple[t
     return found
 
 
-def _names(documents: Sequence[Document]) -> dict[str, Document]:
-    names: dict[str, Document] = {}
-    for document in documents:
-        path = Path(document.source)
-        for name in (document.id, path.name, path.stem, document.title):
-            names.setdefault(name, document)
+def unfound_answers(dataset: Dataset, documents: Sequence[Document]) -> list[str]:
+    """Return the ids of questions none of whose answers stands in its documents: slips, or answers in other words."""
+    named = _names(documents)
+    found = []
+    for question in dataset.questions:
+        texts = [document.text for document in ([named[name][0] for name in question.document] or documents)]
+        whole = "\n".join(texts)
+        if question.answers and not is_right(whole, question.answers):
+            found.append(question.id)
+    return found
+
+
+def _with_copies(chosen: Sequence[Document], documents: Sequence[Document]) -> list[Document]:
+    """Return documents and those of the same text: to cite a copy is as good."""
+    texts = {document.text for document in chosen}
+    return [document for document in documents if document.text in texts]
+
+
+def documents_of(dataset: Dataset, documents: Sequence[Document], places: Mapping[str, Any]) -> dict[str, str]:
+    """Return for each question's id the name of the document it is about, one name for one document; "" for none."""
+    named = _names(documents)
+    shown = {document.id: shown_name(document, documents) for document in documents}
+    found = {}
+    for question in dataset.questions:
+        located = [span[0] for place in places[question.id] for span in place]
+        ids = [named[name][0].id for name in question.document] or located
+        found[question.id] = shown[ids[0]] if ids else ""
+    return found
+
+
+def shown_name(document: Document, documents: Sequence[Document]) -> str:
+    """Return the shortest of file name, its end of the path, and id that no other document has."""
+    path = Path(document.source)
+    for name in (path.name, "/".join(path.parts[-2:]), "/".join(path.parts[-3:])):
+        if sum("/".join(Path(other.source).parts).endswith(f"/{name}") for other in documents) <= 1:
+            return name
+    return document.id
+
+
+def _names(documents: Sequence[Document]) -> dict[str, list[Document]]:
+    """Return the documents of each name: ids and files first, so that a title never hides another's file."""
+    names: dict[str, list[Document]] = {}
+    for of_document in (_ids_and_files, lambda document: [document.title, Path(document.source).stem]):
+        known = set(names)
+        for document in documents:
+            for name in dict.fromkeys(of_document(document)):
+                if name not in known:
+                    names.setdefault(name, []).append(document)
     return names
+
+
+def _ids_and_files(document: Document) -> list[str]:
+    ends = Path(document.source).parts[1:]
+    return [document.id, document.source, *("/".join(ends[at:]) for at in range(len(ends)))]
+
+
+def _no_document(name: str, named: Mapping[str, Sequence[Document]], documents: Sequence[Document]) -> str:
+    if name in named:
+        several = ", ".join(shown_name(document, documents) for document in named[name][:MAX_PROBLEMS])
+        return f"{name!r} may be each of: {several}"
+    there = ", ".join(sorted(shown_name(document, documents) for document in documents)[:MAX_PROBLEMS])
+    return f"no {name!r}; there are: {there}"
 
 
 def _answer_places(answers: Sequence[Gold], documents: Sequence[Document]) -> tuple[tuple[Span, ...], ...]:

@@ -18,7 +18,12 @@ COST_STAGES = {
     "cite": "citing",
     "total": "the whole answer",
 }
-COLD = {"import": "importing", "open": "opening the store", "first": "the first answer"}
+COLD = {
+    "import": "importing",
+    "open": "opening the store",
+    "first": "the first answer",
+    **{stage: f"… {label}" for stage, label in COST_STAGES.items() if stage != "total"},
+}
 
 
 def cost_facts(systems: Sequence[Mapping[str, Any]], cost: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -37,8 +42,8 @@ def cost_facts(systems: Sequence[Mapping[str, Any]], cost: Mapping[str, Any]) ->
             + [("to the first words", [_spread(one.get("first_words")) for one in of])],
         ),
         (
-            "a fresh process, in milliseconds",
-            [(label, [duration((one.get("cold") or {}).get(key)) for one in of]) for key, label in COLD.items()],
+            "a fresh process: median and 95th percentile, in milliseconds",
+            [(label, [_spread((one.get("cold") or {}).get(key)) for one in of]) for key, label in COLD.items()],
         ),
         (
             "the index",
@@ -66,7 +71,7 @@ def cost_facts(systems: Sequence[Mapping[str, Any]], cost: Mapping[str, Any]) ->
     return {
         "names": names,
         "groups": [(title, rows) for title, rows in told if rows],
-        "svg": charts.scatter(points, "milliseconds to answer, median") if points else "",
+        "svg": charts.scatter(points, "milliseconds to answer, median (logarithmic)") if points else "",
         "said": "; ".join(f"{p.name} {percent(p.value)} in {duration(p.x)} ms" for p in points),
         "points": [(p.name, percent(p.value), duration(p.x)) for p in sorted(points, key=lambda p: p.x)],
         "parallel": any(one.get("parallel") for one in of),
@@ -104,7 +109,6 @@ def method_facts(manifest: Mapping[str, Any], summary: Mapping[str, Any]) -> dic
         *((f"Embedder {name}", digest) for name, digest in sorted(manifest["models"]["embedders"].items())),
         *((f"Settings of {name}", settings) for name, settings in _settings(manifest)),
         ("Seed", str(SEED)),
-        ("Processes that asked", str(manifest["jobs"])),
         ("Libraries", ", ".join(f"{name} {version}" for name, version in manifest["versions"].items() if version)),
         ("Machine", ", ".join(_machine(machine))),
         ("Started", manifest["started"]),

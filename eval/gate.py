@@ -5,13 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from eval.runner import ROWS
+from eval.runner import read_run
 from eval.scoring import Row
-from eval.statistics import LEVEL
+from eval.statistics import LEVEL, percentile_tail
 from eval.summary import BY_KEY, Measure, columns, resampler_of
 from rag.errors import InputError
 
 GATED = ("grounded", "right", "gold_hit", "refusal_recall", "over_refusal", "success@5")
+_LEVEL = 1 - (1 - LEVEL) / len(GATED)
+SMALL_FALL = 0.1  # that one should be able to see
 _FAILURES = {
     "dangling": "a citation without its passage",
     "unfaithful": "a quote that is not the document's words",
@@ -45,13 +47,29 @@ def check(rows: Sequence[Row], expected: int, baseline: Sequence[Row]) -> Verdic
         if failing:
             reasons.append(f"{what}: {', '.join(failing[:5])}{' …' if len(failing) > 5 else ''}")
     notes = []
-    if not reasons or len(rows) == expected:
+    if rows and (not reasons or len(rows) == expected):
+        new = len({row.id for row in rows} - {row.id for row in baseline})
+        if new:
+            notes.append(f"{new} questions are not in the baseline: write it anew to have them compared")
+        least = smallest_seen(rows)
+        if least > SMALL_FALL:
+            notes.append(f"with so few questions, a fall of less than about {least:.2f} would not be seen")
         for key in GATED:
             note, has_regressed = _compared(BY_KEY[key], rows, baseline)
             notes.append(note)
             if has_regressed:
                 reasons.append(f"regression: {note}")
     return Verdict(not reasons, tuple(reasons), tuple(note for note in notes if note))
+
+
+def smallest_seen(rows: Sequence[Row]) -> float:
+    """Return about how much of a measure must be lost, and nothing won, for its interval to leave out 0.
+
+    In a share f of the clusters something is lost; a resample of n of them holds none with chance (1 - f)^n, which must
+    be less than the tail that the interval leaves out.
+    """
+    clusters = max(2, resampler_of(rows).clusters)
+    return float(1 - percentile_tail(clusters, _LEVEL) ** (1 / clusters))
 
 
 def _incomplete(rows: Sequence[Row], expected: int, baseline: Sequence[Row]) -> list[str]:
@@ -62,12 +80,16 @@ def _incomplete(rows: Sequence[Row], expected: int, baseline: Sequence[Row]) -> 
     missing = [row.id for row in baseline if row.id not in known]
     if missing:
         reasons.append(f"incomplete: {len(missing)} questions of the baseline were not asked, {missing[0]} first")
-    changed = [row.id for row in baseline if row.id in known and known[row.id].question != row.question]
+    changed = [row.id for row in baseline if row.id in known and _asked(known[row.id]) != _asked(row)]
     if changed:
-        reasons.append(f"the baseline is of other questions ({changed[0]} first): write it anew")
+        reasons.append(f"the baseline is of other questions or gold ({changed[0]} first): write it anew")
     if not baseline:
         reasons.append("the baseline is empty: write it with --write-baseline")
     return reasons
+
+
+def _asked(row: Row) -> tuple[object, ...]:
+    return (row.question, row.answerable, tuple(row.gold), tuple(row.evidence), row.document)
 
 
 def _compared(measure: Measure, rows: Sequence[Row], baseline: Sequence[Row]) -> tuple[str, bool]:
@@ -77,10 +99,10 @@ def _compared(measure: Measure, rows: Sequence[Row], baseline: Sequence[Row]) ->
     if not pairs:
         return "", False
     now, then = [row for row, _ in pairs], [row for _, row in pairs]
-    level = 1 - (1 - LEVEL) / len(GATED)
-    difference = resampler_of(now).difference(columns(measure, now), columns(measure, then), swaps=0, level=level)
+    difference = resampler_of(now).difference(columns(measure, now), columns(measure, then), swaps=0, level=_LEVEL)
     if difference is None:
-        return "", False
+        vanished = columns(measure, then)[1].sum() > 0
+        return (f"{measure.label} is no longer measured" if vanished else ""), bool(vanished)
     worse = difference.low > 0 if measure.smaller_is_better else difference.high < 0
     said = f"{measure.label} {difference.value:+.3f} ({difference.low:+.3f} to {difference.high:+.3f})"
     return said, worse
@@ -92,18 +114,29 @@ def read_baseline(path: Path) -> list[Row]:
     Raises:
         InputError: It cannot be read.
     """
-    file = path / ROWS if path.is_dir() else path
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
+        if path.is_dir():
+            return next(iter(read_run(path).rows.values()))
+        # Not splitlines: a question may hold what Unicode calls the end of a line.
+        lines = path.read_text(encoding="utf-8").split("\n")
         rows = [Row.from_dict(json.loads(line)) for line in lines if line.strip()]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise InputError(f"The baseline in {file} cannot be read: {error}. Write it with --write-baseline.") from error
+        raise InputError(f"The baseline in {path} cannot be read: {error}. Write it with --write-baseline.") from error
     return [row for row in rows if row.system == rows[0].system]
 
 
 def write_baseline(path: Path, rows: Sequence[Row]) -> None:
-    """Write the scores of a system, without texts."""
-    slim = (replace(row, answer="", gold=(), evidence=(), citations=(), withheld="").to_dict() for row in rows)
+    """Write the scores of a system, without what it said.
+
+    Raises:
+        InputError: The file holds something else, or cannot be written.
+    """
+    if path.exists():
+        try:
+            read_baseline(path)
+        except InputError:
+            raise InputError(f"{path} exists and is no baseline. It is left as it is; name another file.") from None
+    slim = (replace(row, answer="", citations=(), withheld="").to_dict() for row in rows)
     lines = (json.dumps(record, ensure_ascii=False) for record in slim)
     try:
         path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

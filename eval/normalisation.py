@@ -2,7 +2,7 @@
 
 Width, case and script are folded as for searching (rag.folding); on top of it numbers and dates written
 in Chinese, in Arabic numerals or in English become one form: 三千万 = 3000万 = 30,000,000 = 30 million;
-六月二十五日 = 6月25日 = June 25.
+六月二十五日 = 6月25日 = June 25. What may or may not be a number (一些, 十分, 万一, 十五六) is left as it is.
 """
 
 import re
@@ -11,68 +11,85 @@ from functools import lru_cache
 from rag.folding import fold
 
 _DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
-_UNITS = {"十": 10, "百": 100, "千": 1000}
-_LARGE = {"万": 10**4, "亿": 10**8}
-_HAN_NUMERALS = "".join((*_DIGITS, *_UNITS, *_LARGE))
-_ENGLISH_UNITS = {
-    "hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12, "bn": 10**9, "m": 10**6,
-}  # fmt: skip
-_ENGLISH_WORDS = {
+_UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
+_HAN_DIGITS, _HAN_UNITS = "".join(_DIGITS), "".join(_UNITS)
+_LARGEST = 24  # characters of a numeral; a longer one is none
+# A lone 一 or 四 is a number where something is counted with it; elsewhere it is part of a word (一些, 四川).
+_MEASURE = (
+    "个大项种条名位次届年月日号天岁人家台辆件份元座层楼米里成倍点时秒区县市省艘架所间支队组类方章节篇本册章步周级"
+)
+
+_SMALL = {
     word: value
     for value, word in enumerate(
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen twenty".split()
-    )
-} | {word: 10 * value for value, word in enumerate("thirty forty fifty sixty seventy eighty ninety".split(), 3)}
-_MONTHS = {
-    month: number
-    for number, month in enumerate(
-        "january february march april may june july august september october november december".split(), 1
+        "seventeen eighteen nineteen".split()
     )
 }
-_MONTHS |= {month[:3]: number for month, number in _MONTHS.items()} | {"sept": 9}
-_MONTH = "|".join(sorted(_MONTHS, key=len, reverse=True))
+_TENS = {
+    word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+}
+_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_WORD_NUMBER = "|".join((*sorted((*_SMALL, *_TENS), key=len, reverse=True), *_SCALES))
 
-_GROUPED = re.compile(r"(?<=\d)[, ](?=\d{3}(?!\d))")
-_ARABIC_LARGE = re.compile(r"(\d+(?:\.\d+)?)\s*([十百千万亿]+)")
-_ENGLISH_LARGE = re.compile(
-    rf"(?<![\w.])(\d+(?:\.\d+)?|{'|'.join(_ENGLISH_WORDS)})[\s-]*(hundred|thousand|million|billion|trillion|(?<=\d)bn|(?<=\d)m)\b"
-)
-_ENGLISH_WORD = re.compile(rf"\b({'|'.join(_ENGLISH_WORDS)})\b")
-_PERCENT = re.compile(
-    rf"百分之([\d.]+|[{_HAN_NUMERALS}]+)|(\d+(?:\.\d+)?|[{_HAN_NUMERALS}]+)\s*(?:percent|per cent|个百分点)"
-)
-_HAN_NUMBER = re.compile(rf"[{_HAN_NUMERALS}]+")
-_YEAR = re.compile(r"(?<!\d)(\d{4})\s*年|(?<![\d.])((?:1[5-9]|20)\d\d)(?![\d.])(?!\s*[^\W\d_])")
-_HAN_DATE = re.compile(r"(?<!\d)(\d{1,2})\s*月\s*(\d{1,2})\s*[日号]")
+_MONTHS = "January February March April May June July August September October November December".split()
+_MONTH_OF = {name.lower(): number for number, name in enumerate(_MONTHS, 1)}
+_MONTH_OF |= {name[:3]: number for name, number in _MONTH_OF.items()} | {"sept": 9}
+# "may" and "march" are months only with a capital letter.
+_MONTH = "(?:" + "|".join(
+    [name if name in ("May", "March") else f"[{name[0]}{name[0].lower()}]{name[1:]}" for name in _MONTHS]
+    + [r"(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?"]
+) + ")"  # fmt: skip
+_DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
+_MONTH_DAY = re.compile(rf"\b({_MONTH})\s+{_DAY}\b(?![.,]?\d*%)(?:,?\s+(\d{{4}})\b)?")
+_DAY_MONTH = re.compile(rf"\b{_DAY}\s+(?:of\s+)?({_MONTH})(?:,?\s+(\d{{4}})\b)?")
+_MONTH_YEAR = re.compile(rf"\b({_MONTH})(?:,?\s+(\d{{4}})\b)?")
 _ISO_DATE = re.compile(r"(?<!\d)(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
-_MONTH_DAY = re.compile(rf"\b({_MONTH})\.?\s+(\d{{1,2}})(?:st|nd|rd|th)?\b(?:,?\s*(\d{{4}}))?")
-_DAY_MONTH = re.compile(rf"\b(\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?({_MONTH})\b\.?(?:,?\s*(\d{{4}}))?")
+
+# ASCII commas and thin spaces group digits; a full-width comma stands between two numbers.
+_GROUPED = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d.])\d{1,3}(?:[ \u2009\u202f\u00a0]\d{3})+(?!\d)")
+_HAN_NUMBER = re.compile(
+    rf"(?:\d+(?:\.\d+)?(?=[万亿])|(?<!\d)\d{{1,2}}(?=[百千])|[{_HAN_DIGITS}{_HAN_UNITS}])+(?:点[{_HAN_DIGITS}]+)?"
+)
+_PARTS = re.compile(rf"\d+(?:\.\d+)?|[{_HAN_DIGITS}{_HAN_UNITS}]")
+_ENGLISH_NUMBER = re.compile(
+    rf"(?<![\w.])(?:\d+(?:\.\d+)?[\s-]*(?:hundred|thousand|million|billion|trillion)|(?:{_WORD_NUMBER}))"
+    rf"(?:[\s-]+(?:and\s+)?(?:{_WORD_NUMBER}))*\b"
+)
+_SHORT_BILLION = re.compile(r"(\d+(?:\.\d+)?)\s?bn\b")
+_SHORT_MILLION = re.compile(r"(?<=[$£€¥])\s?(\d+(?:\.\d+)?)\s?m\b")  # elsewhere m may be metres
+_PERCENT = re.compile(r"百分之(\d+(?:\.\d+)?)|(\d+(?:\.\d+)?)\s*(?:percent|per cent|个百分点)")
 _HAN = r"\u3400-\u9fff\uf900-\ufaff〇\U00020000-\U0003ffff"
-# A word ends where a Chinese character begins: both are letters to Python.
-_TOKEN = re.compile(rf"\d+m\d+d|\d{{4}}y|\d+(?:\.\d+)?%?|[{_HAN}]|[^\W\d_{_HAN}]+")
+# A word ends where a Chinese character begins: both are letters to Python. The last is the end of a sentence.
+_TOKEN = re.compile(rf"(?<![0-9a-z])-?\d+(?:\.\d+)?%?|\d+(?:\.\d+)?%?|[{_HAN}]|[^\W\d_{_HAN}]+|[。！？\n]")
+_ENDS = "。！？\n"
 
 
 @lru_cache(maxsize=65536)
 def normalise(text: str) -> str:
-    """Return a text folded, its numbers in Arabic digits and its dates as `2025y` and `6m25d`."""
-    text = _GROUPED.sub("", fold(text))
-    text = _PERCENT.sub(lambda m: f"{_number(m[1] or m[2])}%", text)
-    text = _ARABIC_LARGE.sub(_times_han, text)
-    text = _HAN_NUMBER.sub(lambda m: str(_han_value(m[0]) if _han_value(m[0]) is not None else m[0]), text)
-    text = _ISO_DATE.sub(lambda m: f"{m[1]}y{int(m[2])}m{int(m[3])}d", text)
-    text = _HAN_DATE.sub(lambda m: f"{int(m[1])}m{int(m[2])}d", text)
-    text = _MONTH_DAY.sub(lambda m: _date(m[3], m[1], m[2]), text)
-    text = _DAY_MONTH.sub(lambda m: _date(m[3], m[2], m[1]), text)
-    text = _ENGLISH_LARGE.sub(_times_english, text)
-    text = _ENGLISH_WORD.sub(lambda m: str(_ENGLISH_WORDS[m[1]]), text)
-    return _YEAR.sub(lambda m: f"{m[1] or m[2]}y", text)
+    """Return a text folded, its numbers in Arabic digits and its dates in the form 2025 6月25日."""
+    text = _GROUPED.sub(lambda m: re.sub(r"\D", "", m[0]), text)
+    text = _ISO_DATE.sub(lambda m: f"{m[1]} {int(m[2])}月{int(m[3])}日", text)
+    text = _MONTH_DAY.sub(lambda m: _date(m[1], m[2], m[3]), text)
+    text = _DAY_MONTH.sub(lambda m: _date(m[2], m[1], m[3]), text)
+    text = _MONTH_YEAR.sub(lambda m: _date(m[1], None, m[2]), text)
+    text = re.sub(r"(?<=\d)\s+(?=[万亿])", "", fold(text.replace("−", "-")))
+    text = _HAN_NUMBER.sub(_of_han, text)
+    text = _SHORT_BILLION.sub(lambda m: _plain(float(m[1]) * 10**9), text)
+    text = _SHORT_MILLION.sub(lambda m: _plain(float(m[1]) * 10**6), text)
+    text = _ENGLISH_NUMBER.sub(_of_english, text)
+    text = _PERCENT.sub(lambda m: f"{m[1] or m[2]}%", text)
+    text = re.sub(r"(?<=月)(\d{1,2})号", r"\1日", text)
+    return re.sub(r"(?<!\d)(\d{4})\s*年", r"\1 ", text)  # a year is its number
 
 
 @lru_cache(maxsize=65536)
 def tokens(text: str) -> tuple[str, ...]:
-    """Return the tokens of a normalised text: Chinese characters, numbers, dates and words; no punctuation."""
-    return tuple(_TOKEN.findall(normalise(text)))
+    """Return the tokens of a normalised text: Chinese characters, numbers, words, and ends of sentences."""
+    found = _TOKEN.findall(normalise(text))
+    while found and found[-1] in _ENDS:
+        found.pop()
+    return tuple("。" if token in _ENDS else token for token in found)
 
 
 def holds(text: str, part: str) -> bool:
@@ -81,43 +98,86 @@ def holds(text: str, part: str) -> bool:
     return bool(wanted) and any(whole[at : at + len(wanted)] == wanted for at in range(len(whole) - len(wanted) + 1))
 
 
-def _han_value(numeral: str) -> int | None:
-    """Return the value of a Chinese numeral, or None where it is none (千万 of 千万不要 is: ten million)."""
-    if all(character in _DIGITS for character in numeral):
-        return int("".join(str(_DIGITS[character]) for character in numeral))
-    total = section = digit = 0
-    for character in numeral:
-        if character in _DIGITS:
-            digit = digit * 10 + _DIGITS[character] if digit else _DIGITS[character]
-        elif character in _UNITS:
-            section += (digit or 1) * _UNITS[character]
-            digit = 0
+def _of_han(match: re.Match[str]) -> str:
+    text = match[0]
+    if match.start() and match.string[match.start() - 1].isdigit():
+        return text  # 2021十大: two numbers
+    whole, _, decimals = text.partition("点")
+    after = match.string[match.end() : match.end() + 1]
+    value = _han_value(whole, after)
+    if value is None:
+        return text
+    if decimals:
+        return f"{value}.{''.join(str(_DIGITS[digit]) for digit in decimals)}"
+    return value
+
+
+def _han_value(text: str, after: str) -> str | None:
+    """Return the value of a numeral with Chinese characters, or None where it is none.
+
+    Args:
+        text: Chinese digits and units; Arabic numbers stand before a unit.
+        after: The character behind it, or "".
+    """
+    found = _PARTS.findall(text)
+    if len(text) > _LARGEST:
+        return None
+    if all(part in _DIGITS for part in found):
+        is_counted = not re.match(rf"[{_HAN}]", after) or after in _MEASURE
+        is_number = is_counted if len(found) == 1 else len(found) > 2 or "零" in text or "〇" in text
+        return "".join(str(_DIGITS[part]) for part in found) if is_number else None
+    if found[0] in _UNITS and (found[0] != "十" or (text == "十" and after and after in "分足")):
+        return None  # 千万不要, 万一, 十分
+    total = large = section = 0.0
+    number: float | None = None
+    unit = 1  # of the place before, which a last digit counts tenths of: 一百二 is 120
+    for part in found:
+        if part in _UNITS:
+            size = _UNITS[part]
+            if size < 10**4:
+                section += (1.0 if number is None else number) * size
+            elif size == 10**4:
+                large, section = (section + (number or 0.0) or 1.0) * size, 0.0
+            else:
+                total, large, section = total + (large + section + (number or 0.0) or 1.0) * size, 0.0, 0.0
+            number, unit = None, size
+        elif part in "零〇":
+            unit = 1
+        elif number is not None:
+            return None  # 十五六, 三四百: about so many
         else:
-            total = (total + section + digit or 1) * _LARGE[character]
-            section = digit = 0
-    return total + section + digit
+            number = float(_DIGITS[part]) if part in _DIGITS else float(part)
+    if number is not None and unit > 10:  # 十五 is 15
+        number *= unit / 10
+    return _plain(total + large + section + (number or 0.0))
 
 
-def _number(text: str) -> str:
-    value = None if text[0].isdigit() else _han_value(text)
-    return text if value is None else str(value)
-
-
-def _times_han(match: re.Match[str]) -> str:
-    factor = 1
-    for character in match[2]:
-        factor *= (_UNITS | _LARGE)[character]
-    return _plain(float(match[1]) * factor)
-
-
-def _times_english(match: re.Match[str]) -> str:
-    number = _ENGLISH_WORDS.get(match[1])
-    return _plain(float(match[1] if number is None else number) * _ENGLISH_UNITS[match[2]])
+def _of_english(match: re.Match[str]) -> str:
+    words = re.findall(r"\d+(?:\.\d+)?|[a-z]+", match[0])
+    words = [word for word in words if word != "and"]
+    if words == ["one"] or words[0] in _SCALES:
+        return match[0]  # no one; hundreds
+    total = part = 0.0
+    before = ""
+    for word in words:
+        if word in _SCALES:
+            scale = _SCALES[word]
+            if scale == 100:
+                part = (part or 1.0) * scale
+            else:
+                total, part = total + (part or 1.0) * scale, 0.0
+        elif before in _SMALL or (before in _TENS and (word in _TENS or _SMALL.get(word, 0) > 9)):
+            return " ".join(str(_SMALL.get(word, _TENS.get(word, word))) for word in words)  # five six: two numbers
+        else:
+            part += _SMALL[word] if word in _SMALL else _TENS[word] if word in _TENS else float(word)
+        before = word
+    return _plain(total + part)
 
 
 def _plain(value: float) -> str:
     return str(round(value)) if abs(value - round(value)) < 1e-6 else f"{value:g}"
 
 
-def _date(year: str | None, month: str, day: str) -> str:
-    return f"{f'{year}y' if year else ''}{_MONTHS[month]}m{int(day)}d"
+def _date(month: str, day: str | None, year: str | None) -> str:
+    number = _MONTH_OF[month.strip(". ").lower()]
+    return f"{f'{year} ' if year else ''}{number}月{f'{int(day)}日' if day else ''}"

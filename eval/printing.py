@@ -49,7 +49,7 @@ def printed(estimate: Mapping[str, Any] | None, is_share: bool = True) -> Figure
     interval = half = ""
     if low is not None and high is not None:
         interval = f"{number(low, is_share)}–{number(high, is_share)}"
-        half = number((high - low) / 2, is_share)
+        half = number((high - low) / 2, is_share) if low < value < high else ""  # at its end an interval has one side
     return Figure(
         text=number(value, is_share),
         interval=interval,

@@ -177,7 +177,7 @@ def _verdict(system: Mapping[str, Any], questions: int) -> str:
     if refused:
         parts.append(f"{percent(refused['value'])} of what the text does not tell")
     if lost:
-        parts.append(f"{percent(lost['value'])} of what it does")
+        parts.append(f"{percent(lost['value'])} of what it does" if refused else f"{percent(lost['value'])} of them")
     return said + (f"; it refused {' and '.join(parts)}." if parts else ".")
 
 

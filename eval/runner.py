@@ -1,6 +1,6 @@
 """Runner: asks every question of every system and keeps a row of each. A run that was killed goes on.
 
-A run is a folder. `questions.jsonl` and `summary.json` hold nothing that differs between two runs of the
+A run is a folder. `rows.jsonl` and `summary.json` hold nothing that differs between two runs of the
 same input; times and the machine stand in files of their own (`times.jsonl`, `cost.json`, `manifest.json`).
 """
 
@@ -21,7 +21,7 @@ from time import perf_counter
 from typing import Any
 
 from eval.corpus import Built, Corpus
-from eval.datasets import Dataset, Question, locate
+from eval.datasets import Dataset, Question, documents_of, locate
 from eval.judge import judge, load_generator
 from eval.scoring import DEPTH, Row, score
 from eval.systems import Places, SystemSpec, make_system
@@ -32,7 +32,7 @@ from rag.pipeline import Pipeline
 from rag.reader import WEIGHTS
 from rag.settings import PACKAGE
 
-MANIFEST, ROWS, TIMES = "manifest.json", "questions.jsonl", "times.jsonl"
+MANIFEST, ROWS, TIMES = "manifest.json", "rows.jsonl", "times.jsonl"
 LIBRARIES = ("faiss-cpu", "numpy", "scipy", "sentence-transformers", "tantivy", "tokenizers", "torch", "transformers")
 Progress = Callable[[str, int, int], None]  # system, questions done, of how many
 
@@ -48,13 +48,16 @@ class Asked:
 class Asker:
     """One system over its store, ready to be asked."""
 
-    def __init__(self, spec: SystemSpec, folder: Path, places: Mapping[str, Places], judge: str = "") -> None:
+    def __init__(
+        self, spec: SystemSpec, folder: Path, places: Mapping[str, Places], documents: Mapping[str, str], judge: str
+    ) -> None:
         """Open the store, and load the judge that is named, if any."""
         self._judge = load_generator(judge) if judge else None
         self._name = spec.name
         self._chat = Pipeline(folder, spec.settings)
         self._system = make_system(spec, self._chat)
         self._places = places
+        self._documents = documents
         self._passages_of = lru_cache(maxsize=1024)(self._chat.store.passages_of)
 
     def ask(self, question: Question) -> Asked:
@@ -67,9 +70,11 @@ class Asker:
         answer = self._system.ask(question.question, places, history)
         total = (perf_counter() - start) * 1000
         ranked = self._system.rank(answer, places, DEPTH)
-        row = score(self._name, question, places, answer, ranked, self._passages_of)
-        if self._judge and question.answers and answer.verdict != "refused":
-            said = judge(self._judge, question.question, question.answers, answer.text)
+        document = self._documents[question.id]
+        row = score(self._name, question, document, places, answer, ranked, self._passages_of)
+        if self._judge and question.answers:
+            refused = answer.verdict == "refused"
+            said = 0.0 if refused else judge(self._judge, question.question, question.answers, answer.text)
             row = replace(row, scores={**row.scores, "judged": said})
         return Asked(row, {**answer.timings, "total": round(total, 3)})
 
@@ -119,8 +124,9 @@ def run(
     if len(set(names)) < len(names):
         raise InputError(f"Two systems have the same name: {', '.join(sorted(names))}. Give each its own `name`.")
     places = locate(dataset, corpus.documents)
+    documents = documents_of(dataset, corpus.documents, places)
     built = {spec.name: corpus.build(spec) for spec in specs}
-    manifest = _manifest(dataset, corpus, specs, built, jobs, judge)
+    manifest = _manifest(dataset, corpus, specs, built, judge)
     folder = output or Path("rag-eval") / f"{dataset.name}-{manifest['fingerprint'][:8]}"
     _begin(folder, manifest, fresh)
     done = _read_rows(folder)
@@ -130,9 +136,9 @@ def run(
             left = [question for question in dataset.questions if (spec.name, question.id) not in done]
             finished = len(dataset.questions) - len(left)
             progress(spec.name, finished, len(dataset.questions))
-            for asked in _ask_all(spec, built[spec.name].folder, places, left, jobs, judge):
+            for asked in _ask_all((spec, built[spec.name].folder, places, documents, judge), left, jobs):
                 # The times first: a row stands only where its times do.
-                _append(times, {"system": spec.name, "id": asked.row.id} | asked.milliseconds)
+                _append(times, {"system": spec.name, "id": asked.row.id, "jobs": jobs} | asked.milliseconds)
                 _append(rows, asked.row.to_dict())
                 finished += 1
                 progress(spec.name, finished, len(dataset.questions))
@@ -164,13 +170,14 @@ def read_run(folder: Path) -> Run:
     return Run(folder, manifest, rows, times)
 
 
-def _ask_all(
-    spec: SystemSpec, folder: Path, places: Mapping[str, Places], questions: Sequence[Question], jobs: int, judge: str
-) -> Iterator[Asked]:
+Given = tuple[SystemSpec, Path, Mapping[str, Places], Mapping[str, str], str]  # what an `Asker` is made of
+
+
+def _ask_all(given: Given, questions: Sequence[Question], jobs: int) -> Iterator[Asked]:
     if not questions:
         return
     if jobs == 1:
-        asker = Asker(spec, folder, places, judge)
+        asker = Asker(*given)
         # What is loaded by the first question is no part of a warm answer; cost.py measures it in a fresh process.
         asker.ask(questions[0])
         yield from map(asker.ask, questions)
@@ -178,15 +185,15 @@ def _ask_all(
         return
     # Results come in the order of the questions, whoever is faster. "spawn": threads of the libraries do not survive
     # a fork.
-    with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, (spec, folder, places, judge)) as pool:
+    with ProcessPoolExecutor(jobs, get_context("spawn"), _start_worker, given) as pool:
         yield from pool.map(_ask_in_worker, questions, chunksize=4)
 
 
 _worker: list[Asker] = []  # of this process
 
 
-def _start_worker(spec: SystemSpec, folder: Path, places: Mapping[str, Places], judge: str) -> None:
-    _worker.append(Asker(spec, folder, places, judge))
+def _start_worker(*given: Any) -> None:
+    _worker.append(Asker(*given))
 
 
 def _ask_in_worker(question: Question) -> Asked:
@@ -196,18 +203,28 @@ def _ask_in_worker(question: Question) -> Asked:
 # -- Files -----------------------------------------------------------------------------------------
 
 
+def check_folder(folder: Path) -> None:
+    """Refuse to write a run, or a comparison, into a folder that holds anything else.
+
+    Raises:
+        InputError: It does.
+    """
+    if folder.is_file() or (folder.is_dir() and any(folder.iterdir()) and not (folder / MANIFEST).is_file()):
+        raise InputError(f"{folder} holds something that is no run of `rag eval`. Nothing was changed. Name another.")
+
+
 def _begin(folder: Path, manifest: dict[str, Any], fresh: bool) -> None:
+    check_folder(folder)
     path = folder / MANIFEST
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if path.is_file() and not fresh:
-            known = json.loads(path.read_text(encoding="utf-8")).get("fingerprint")
-            if known != manifest["fingerprint"]:
-                raise InputError(
-                    f"{folder} holds another run (of other questions, documents, systems or another version). Nothing "
-                    "was changed. Name another --output, or give --fresh to replace it."
-                )
-        elif any((folder / name).exists() for name in (ROWS, TIMES)):
+        known = json.loads(path.read_text(encoding="utf-8")).get("fingerprint") if path.is_file() else None
+        if known and known != manifest["fingerprint"] and not fresh:
+            raise InputError(
+                f"{folder} holds another run (of other questions, documents, systems or another version). Nothing "
+                "was changed. Name another --output, or give --fresh to replace it."
+            )
+        if fresh:
             for name in (ROWS, TIMES):
                 (folder / name).unlink(missing_ok=True)
         _write_json(path, manifest)
@@ -218,7 +235,10 @@ def _begin(folder: Path, manifest: dict[str, Any], fresh: bool) -> None:
 def _read_rows(folder: Path) -> dict[tuple[str, str], tuple[Row, dict[str, float]]]:
     """Return the rows that are whole, by system and question; a line that a killed process left half is dropped."""
     times = {(line.pop("system"), line.pop("id")): line for line in _whole_lines(folder / TIMES)}
-    rows = [Row.from_dict(line) for line in _whole_lines(folder / ROWS)]
+    try:
+        rows = [Row.from_dict(line) for line in _whole_lines(folder / ROWS)]
+    except (LookupError, TypeError) as error:
+        raise InputError(f"The rows in {folder} are of another version ({error}). Run it anew with --fresh.") from error
     return {(row.system, row.id): (row, times[row.system, row.id]) for row in rows if (row.system, row.id) in times}
 
 
@@ -274,7 +294,7 @@ def _write_json(path: Path, record: dict[str, Any]) -> None:
 
 
 def _manifest(
-    dataset: Dataset, corpus: Corpus, specs: Sequence[SystemSpec], built: dict[str, Built], jobs: int, judge: str
+    dataset: Dataset, corpus: Corpus, specs: Sequence[SystemSpec], built: dict[str, Built], judge: str
 ) -> dict[str, Any]:
     """Return what a run depends on, and where and when it was made."""
     inputs: dict[str, Any] = {
@@ -287,6 +307,7 @@ def _manifest(
         },
         "documents": {
             "count": len(corpus.documents),
+            "distractors": corpus.digest_of_distractors(),
             "digest": _digest("".join(sorted(document.digest for document in corpus.documents)).encode()),
         },
         "systems": [
@@ -300,6 +321,7 @@ def _manifest(
             }
             for spec in specs
         ],
+        "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
         "models": {"reader": _digest(WEIGHTS.read_bytes()), "embedders": _embedders(specs, built), "judge": judge},
         "program": {"version": __version__, "digest": _digest_of_program()},
     }
@@ -308,9 +330,7 @@ def _manifest(
         "program": inputs["program"] | {"commit": _commit()},
         "fingerprint": fingerprint,
         "complete": False,
-        "jobs": jobs,
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
         "machine": {
             "system": platform.platform(),
             "processor": platform.machine(),
@@ -339,8 +359,9 @@ def _digest(data: bytes) -> str:
 def _digest_of_program() -> str:
     """Return a digest of the code that answers and scores: a change of it makes another run."""
     here = Path(__file__).parent
-    scoring = [here / f"{name}.py" for name in ("corpus", "datasets", "judge", "normalisation", "scoring", "systems")]
-    files = sorted((*PACKAGE.glob("*.py"), *scoring, *here.glob("measures/*.py")))
+    names = ("corpus", "datasets", "judge", "normalisation", "runner", "scoring", "systems")
+    scoring = [here / f"{name}.py" for name in names]
+    files = sorted((*PACKAGE.glob("*.py"), *PACKAGE.glob("data/*.gz"), *scoring, *here.glob("measures/*.py")))
     return _digest(b"".join(file.read_bytes() for file in files))
 
 

@@ -14,11 +14,13 @@ from eval.normalisation import tokens
 from eval.systems import Places, is_in
 from rag.citations import Answer, Citation
 from rag.documents import Document
+from rag.errors import NotFoundError
 from rag.retriever import Hit
 
 DEPTH = 10  # hits a ranking is measured to
 CONCISE = 3  # times as long as the gold evidence an answer may be, in tokens
 CONCISE_FLOOR = 60  # tokens an answer may have in any case
+COVERED = 0.5  # of a piece of evidence that must be cited where there is no answer to compare with
 CONTEXT = 60  # characters kept on each side of a quote, to be read in the report
 
 # Where a wrong answer was lost, in the order of the pipeline.
@@ -30,6 +32,7 @@ Stage = Literal[
     "right but refused",
     "dropped by verification",
     "unsupported",
+    "place unknown",
     "false answer",
 ]
 STAGES: tuple[str, ...] = get_args(Stage)
@@ -56,7 +59,7 @@ class Row:
     system: str
     id: str
     family: str
-    document: str  # the one resampled with it: the first it is asked of, else the first that holds its evidence
+    document: str  # the one it is about, resampled with it; "" where none is known
     kind: str
     variant: str
     language: str
@@ -90,6 +93,7 @@ class Row:
 def score(
     system: str,
     question: Question,
+    document: str,
     places: Places,
     answer: Answer,
     ranked: Sequence[Hit],
@@ -100,6 +104,7 @@ def score(
     Args:
         system: Its name.
         question: With its gold.
+        document: The document it is about, as figures are grouped; "" where none is known.
         places: The needed places of evidence, each with the spans any of which serves.
         answer: What the system said.
         ranked: Up to `DEPTH` hits for the answer's query.
@@ -125,7 +130,7 @@ def score(
         grounded = float(refused)
     scores: dict[str, float | None] = {"grounded": grounded, "refused": float(refused)}
     # What answering would have been worth: for risk against coverage.
-    scores["candidate"] = float(bool(holds) and is_concise)
+    scores["candidate"] = None if holds is None else float(holds and is_concise)
     scores |= _answer_scores(question, answer, refused)
     scores |= _citation_scores(places, answer, sentences, failures, refused)
     scores |= _retrieval_scores(question, places, ranked, passages_of)
@@ -133,7 +138,7 @@ def score(
         system=system,
         id=question.id,
         family=question.family,
-        document=_document(question, places),
+        document=document,
         kind=question.kind,
         variant=question.variant or "",
         language=question.language,
@@ -152,12 +157,6 @@ def score(
     )
 
 
-def _document(question: Question, places: Places) -> str:
-    if question.document:
-        return question.document[0]
-    return places[0][0][0] if places and places[0] else "?"
-
-
 def _holds(question: Question, places: Places, said: str, cited: Sequence[Citation]) -> bool | None:
     """Say whether words answer rightly, from where the gold stands; None where no gold tells."""
     if not question.answerable:
@@ -165,10 +164,18 @@ def _holds(question: Question, places: Places, said: str, cited: Sequence[Citati
     if not question.answers and not places:
         return None
     quotes = "\n".join(citation.quote for citation in cited)
-    right = not question.answers or (
-        words.is_right(said, question.answers) and words.is_right(quotes, question.answers)
-    )
+    if not question.answers:  # then the evidence itself is the answer: every place of it
+        return all(_covers(cited, place) for place in places)
+    right = words.is_right(said, question.answers) and words.is_right(quotes, question.answers)
     return right and (not places or _hits_gold(cited, places))
+
+
+def _covers(cited: Sequence[Citation], place: Sequence[Span]) -> bool:
+    """Say whether citations hold half of the characters of one of a place's spans."""
+    return any(
+        inside_share((start, end), [(c.start, c.end) for c in cited if c.document.id == document]) >= COVERED
+        for document, start, end in place
+    )
 
 
 def _hits_gold(cited: Sequence[Citation], places: Places) -> bool:
@@ -181,13 +188,16 @@ def _spans_in(document_id: str, places: Places) -> list[tuple[int, int]]:
 
 def _is_concise(question: Question, said: str) -> bool:
     """Say whether an answer is short enough to find the fact in it: copying whole passages is no answer."""
-    gold = question.evidence or question.answers
-    length = sum(max(len(tokens(part)) for part in words.parts(place)) for place in gold)
+    if question.evidence:  # all places, each in one of its wordings
+        length = sum(max(len(tokens(part)) for part in words.parts(place)) for place in question.evidence)
+    else:  # one of the alternatives, with all its parts
+        length = max((sum(len(tokens(part)) for part in words.parts(gold)) for gold in question.answers), default=0)
     return len(tokens(said)) <= max(CONCISE_FLOOR, CONCISE * length)
 
 
 def _answer_scores(question: Question, answer: Answer, refused: bool) -> dict[str, float | None]:
-    names = ("right", "contains", "exact", "exact_normalised", "f1", "f1_normalised", "character_f1", "concise")
+    names = ["right", "contains", "exact", "exact_normalised", "f1", "f1_normalised", "character_f1"]
+    names += ["character_f1_normalised", "concise"]
     listed = ("list_precision", "list_recall", "list_all")
     if not question.answerable or not question.answers:
         return dict.fromkeys((*names, *listed))
@@ -204,7 +214,8 @@ def _answer_scores(question: Question, answer: Answer, refused: bool) -> dict[st
         "exact_normalised": words.best(words.normalised(words.exact), said, golds),
         "f1": words.best(words.f1, said, golds),
         "f1_normalised": words.best(words.normalised(words.f1), said, golds),
-        "character_f1": words.best(words.normalised(words.character_f1), said, golds),
+        "character_f1": words.best(words.character_f1, said, golds),
+        "character_f1_normalised": words.best(words.normalised(words.character_f1), said, golds),
         "concise": float(_is_concise(question, said)),
         "list_precision": precision,
         "list_recall": recall,
@@ -274,7 +285,10 @@ def _failures(question: Question, answer: Answer, passages_of: Callable[[str], S
     markers = {citation.marker for citation in answer.citations}
     dangling = any(set(sentence.markers) - markers for sentence in answer.sentences)
     for citation in answer.citations:
-        known = {passage.id: passage for passage in passages_of(citation.document.id)}
+        try:
+            known = {passage.id: passage for passage in passages_of(citation.document.id)}
+        except NotFoundError:  # a document that is in no store
+            known = {}
         passage = known.get(citation.passage_id)
         dangling |= passage is None or not passage.start <= citation.start < citation.end <= passage.end
     if dangling:
@@ -293,7 +307,10 @@ def _failures(question: Question, answer: Answer, passages_of: Callable[[str], S
 def _said(question: Question, answer: Answer) -> list[tuple[str, list[str]]]:
     """Return what the answer says in its own name, each with the quotes that would excuse it."""
     if answer.verdict == "refused" or not answer.sentences:
-        return [(answer.text, [question.question])]
+        text = answer.text
+        for word in question.forbidden:  # a refusal may name the words of the question it did not find
+            text = text.replace(word, "") if word.lower() in question.question.lower() else text
+        return [(text, [])]
     return [
         (sentence.text, [c.quote for c in answer.citations if c.marker in sentence.markers])
         for sentence in answer.sentences
@@ -343,11 +360,13 @@ def _stage(
         return "too long"
     if holds:
         return "right but refused" if answer.verdict == "refused" else "unsupported"
-    if places and not all(any(is_in(span, hit.passage) for span in place for hit in answer.hits) for place in places):
+    if not places:
+        return "place unknown"
+    if not all(any(is_in(span, hit.passage) for span in place for hit in answer.hits) for place in places):
         return "not retrieved"
     chosen = {citation.passage_id for citation in candidate}
     gold = {hit.passage.id for hit in answer.hits if any(is_in(span, hit.passage) for p in places for span in p)}
-    return "retrieved, not chosen" if places and not chosen & gold else "wrong span"
+    return "wrong span" if chosen & gold else "retrieved, not chosen"
 
 
 def _quoted(citation: Citation, places: Sequence[Sequence[Span]]) -> Quoted:

@@ -18,6 +18,7 @@ Vector = npt.NDArray[np.float64]
 LEVEL = 0.95
 RESAMPLES = 2000
 SWAPS = 10_000
+SWAPS_AT_ONCE = 500  # of thousands of clusters each, in memory
 MIN_DOCUMENTS = 10  # fewer say too little about how documents differ: then families are resampled
 
 
@@ -48,7 +49,7 @@ class Difference:
     wins: int  # questions where the first is better
     ties: int
     losses: int
-    p_adjusted: float = 1.0  # by Holm, over all differences that are told together
+    p_adjusted: float = 1.0  # by Holm, over the differences that are told together
 
 
 class Resampler:
@@ -136,7 +137,7 @@ class Resampler:
         valid = (parts[1] > 0) & (parts[3] > 0)
         drawn = parts[0][valid] / parts[1][valid] - parts[2][valid] / parts[3][valid]
         clusters = len(set(self.cluster[(first[1] > 0) | (second[1] > 0)]))
-        low, high = percentile_interval(drawn, clusters, level) if np.ptp(drawn) > 0 else (value, value)
+        low, high = percentile_interval(drawn, clusters, level)
         both = (first[1] > 0) & (second[1] > 0)
         gained = (first[0] - second[0])[both]
         return Difference(
@@ -150,15 +151,23 @@ class Resampler:
         )
 
     def _p(self, first: tuple[Vector, Vector], second: tuple[Vector, Vector], value: float, swaps: int) -> float:
-        sums = [np.bincount(self.cluster, column, self.clusters) for pair in (first, second) for column in pair]
+        sums = [
+            np.bincount(self.cluster, column, self.clusters).astype(np.float64)
+            for pair in (first, second)
+            for column in pair
+        ]
         generator = np.random.default_rng(self._seed + 1)
+        blocks = [min(SWAPS_AT_ONCE, swaps - start) for start in range(0, swaps, SWAPS_AT_ONCE)]
+        extreme = sum(self._count_extreme(sums, value, block, generator) for block in blocks)
+        return (1 + extreme) / (1 + swaps)
+
+    def _count_extreme(self, sums: Sequence[Vector], value: float, swaps: int, generator: np.random.Generator) -> int:
         swapped = generator.random((swaps, self.clusters)) < 0.5
         one, other = swapped.astype(np.float64), (~swapped).astype(np.float64)
         with np.errstate(invalid="ignore", divide="ignore"):
             exchanged = (other @ sums[0] + one @ sums[2]) / (other @ sums[1] + one @ sums[3])
             exchanged = exchanged - (one @ sums[0] + other @ sums[2]) / (one @ sums[1] + other @ sums[3])
-        extreme = int((np.abs(np.nan_to_num(exchanged)) >= abs(value) - 1e-12).sum())
-        return (1 + extreme) / (1 + swaps)
+        return int((np.abs(np.nan_to_num(exchanged)) >= abs(value) - 1e-12).sum())
 
 
 def percentile_interval(drawn: Vector, clusters: int, level: float = LEVEL) -> tuple[float, float]:
@@ -173,10 +182,15 @@ def percentile_interval(drawn: Vector, clusters: int, level: float = LEVEL) -> t
     """
     if clusters < 2 or not len(drawn):
         return (float("-inf"), float("inf"))
-    out = stats.t.ppf((1 - level) / 2, clusters - 1) * np.sqrt(clusters / (clusters - 1))
-    tail = float(stats.norm.cdf(out))
+    tail = percentile_tail(clusters, level)
     low, high = np.quantile(drawn, [tail, 1 - tail])
     return float(low), float(high)
+
+
+def percentile_tail(clusters: int, level: float = LEVEL) -> float:
+    """Return the share of resampled values that `percentile_interval` leaves out on each side."""
+    out = stats.t.ppf((1 - level) / 2, clusters - 1) * np.sqrt(clusters / (clusters - 1))
+    return float(stats.norm.cdf(out))
 
 
 def holm(values: Sequence[float]) -> list[float]:

@@ -73,7 +73,8 @@ MEASURES: tuple[Measure, ...] = (
     Measure("exact_normalised", "Exact match, normalised", "answers", _score("exact_normalised")),
     Measure("f1", "F1", "answers", _score("f1"), text="CMRC2018's longest common run or, in English, SQuAD's words"),
     Measure("f1_normalised", "F1, normalised", "answers", _score("f1_normalised")),
-    Measure("character_f1", "Character F1", "answers", _score("character_f1"), text="bag of characters, normalised"),
+    Measure("character_f1", "Character F1", "answers", _score("character_f1"), text="bag of characters"),
+    Measure("character_f1_normalised", "Character F1, normalised", "answers", _score("character_f1_normalised")),
     Measure("list_precision", "List items, precision", "answers", _score("list_precision")),
     Measure("list_recall", "List items, recall", "answers", _score("list_recall")),
     Measure("list_all", "Lists complete", "answers", _score("list_all")),
@@ -138,7 +139,9 @@ def columns(measure: Measure, rows: Sequence[Row]) -> tuple[Vector, Vector]:
 
 def resampler_of(rows: Sequence[Row], seed: int = SEED) -> Resampler:
     """Return the resamples of the questions that rows are of."""
-    return Resampler([row.document for row in rows], [row.family for row in rows], seed=seed)
+    # A question of unknown document stands for itself.
+    documents = [row.document or f"? {row.family}" for row in rows]
+    return Resampler(documents, [row.family for row in rows], seed=seed)
 
 
 def estimates(rows: Sequence[Row], measures: Sequence[Measure] = MEASURES) -> dict[str, Estimate]:
@@ -219,11 +222,11 @@ def _robustness(rows: Sequence[Row]) -> list[dict[str, Any]]:
 
 def _risk(rows: Sequence[Row]) -> tuple[list[float], list[float]]:
     """Return confidences and losses: what answering each question would have cost."""
-    chosen = [row for row in rows if row.scores.get("candidate") is not None]
-    return [row.confidence for row in chosen], [1 - (row.scores["candidate"] or 0.0) for row in chosen]
+    return [row.confidence for row in rows], [1 - (row.scores["candidate"] or 0.0) for row in rows]
 
 
 def _areas(rows: Sequence[Row]) -> dict[str, Any]:
+    rows = [row for row in rows if row.scores.get("candidate") is not None]
     confidence, wrong = _risk(rows)
     if not wrong:
         return {}
@@ -244,6 +247,7 @@ def _areas(rows: Sequence[Row]) -> dict[str, Any]:
 
 def _curve(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the risk-coverage curve, and where on it the system stands."""
+    rows = [row for row in rows if row.scores.get("candidate") is not None]
     confidence, wrong = _risk(rows)
     if not wrong:
         return {}
@@ -259,15 +263,24 @@ def _curve(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def differences(run: Run, measures: Sequence[str] = COMPARED) -> list[dict[str, Any]]:
-    """Compare the first system with every other one, on the same questions; p values adjusted by Holm over all."""
+    """Compare the first system with every other one, on the same questions.
+
+    The p values are adjusted by Holm measure by measure: over the systems that one reads a measure of.
+    """
     names = list(run.rows)
     pairs = [(names[0], other, key) for other in names[1:] for key in measures]
     found = [(*pair, compare(run.rows[pair[0]], run.rows[pair[1]], BY_KEY[pair[2]])) for pair in pairs]
     told = [(first, second, key, difference) for first, second, key, difference in found if difference]
-    adjusted = holm([difference.p for *_, difference in told])
+    adjusted: dict[tuple[str, str], float] = {}
+    for key in measures:
+        family = [(second, difference.p) for _, second, measure, difference in told if measure == key]
+        corrected = holm([p for _, p in family])
+        adjusted |= {(second, key): p for (second, _), p in zip(family, corrected, strict=True)}
     return [
-        {"first": first, "second": second, "measure": key} | _ended(asdict(difference)) | {"p_adjusted": p}
-        for (first, second, key, difference), p in zip(told, adjusted, strict=True)
+        {"first": first, "second": second, "measure": key}
+        | _ended(asdict(difference))
+        | {"p_adjusted": adjusted[second, key]}
+        for first, second, key, difference in told
     ]
 
 

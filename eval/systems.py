@@ -71,13 +71,17 @@ def read_system(path: Path) -> SystemSpec:
     for key, value in record.items():
         if key not in known:
             raise InputError(f"{path}: no setting {key!r}. Known are: name, growth, {', '.join(known)}.")
-        default = getattr(Settings(), key)
-        wanted = (float, int) if isinstance(default, float) or key == "threshold" else type(default)
-        if default is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
-            raise InputError(f"{path}: the setting {key!r} is {value!r}; it takes a {type(default).__name__}.")
+        kind = next(kind for kind in (str, float, int) if kind.__name__ in str(known[key].type))
+        if not isinstance(value, (float, int) if kind is float else kind) or isinstance(value, bool):
+            raise InputError(f"{path}: the setting {key!r} is {value!r}; it takes {_KINDS[kind]}.")
+        if isinstance(value, int) and key in ("k", "arm_k", "batch_size", "passage_size") and value < 1:
+            raise InputError(f"{path}: the setting {key!r} is {value}; it takes a whole number above 0.")
     if name in REFERENCES or not isinstance(growth, int) or growth < 1:
         raise InputError(f"{path}: {name!r} is the name of a reference system, or growth is no whole number above 0.")
     return SystemSpec(name, Settings(**record), growth=growth)
+
+
+_KINDS = {str: "a text", float: "a number", int: "a whole number"}
 
 
 def make_system(spec: SystemSpec, chat: Pipeline) -> System:

@@ -3,9 +3,20 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rich import box
+from rich.markup import escape
 from rich.table import Column, Table
 
 from eval.summary import BY_KEY, HEADLINES, MEASURES, SLICED, SMALL
+
+HEADS = {  # of the terminal, where there is little room
+    "grounded": "grounded accuracy",
+    "right": "answers right",
+    "gold_hit": "cited the gold",
+    "refusal_recall": "rightly refused",
+    "over_refusal": "wrongly refused",
+    "faithful": "quotes exact",
+}
 
 
 def figure(estimate: dict[str, Any] | None, digits: int = 3) -> str:
@@ -25,16 +36,12 @@ def gap(difference: dict[str, Any], digits: int = 3) -> str:
 
 
 def short(estimate: dict[str, Any] | None) -> str:
-    """Return a figure with half of its interval's length, or with the end that is open where it was certain."""
+    """Return a figure with its interval below."""
     if estimate is None:
         return "–"
     value, low, high = estimate["value"], estimate["low"], estimate["high"]
-    few = "*" if estimate["n"] < SMALL else ""
-    if low is None or high is None:
-        return f"{value:.2f}{few}"
-    if value in (0.0, 1.0):
-        return f"{value:.2f} {'≤' if value == 0 else '≥'}{high if value == 0 else low:.2f}{few}"
-    return f"{value:.2f} ±{(high - low) / 2:.2f}{few}"
+    interval = "" if low is None or high is None else f"\n{low:.2f}–{high:.2f}"
+    return f"{value:.2f}{'*' if estimate['n'] < SMALL else ''}{interval}"
 
 
 def markdown(summary: dict[str, Any], cost: dict[str, Any]) -> str:
@@ -112,7 +119,7 @@ def _cost(cost: dict[str, Any]) -> list[str]:
             [
                 system,
                 *(_milliseconds(warm.get(stage)) for stage in ("question", "search", "read", "cite", "total")),
-                f"{cold['import'] + cold['open'] + cold['first']:.0f}" if cold else "–",
+                f"{sum(cold[step]['p50'] for step in ('import', 'open', 'first')):.0f}" if cold else "–",
                 f"{index['passages']} in {index['seconds']:.1f} s" if index["seconds"] else str(index["passages"]),
                 f"{memory / 1e6:.0f}" if memory else "–",
                 f"{one['disk_bytes'] / 1e6:.1f}",
@@ -142,17 +149,25 @@ def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def headlines(summary: dict[str, Any]) -> Table:
-    """Return the headline measures of all systems, for the terminal."""
+    """Return the headline measures of all systems, for the terminal: each figure with its interval below."""
     dataset = summary["dataset"]
+    own = [system for system in summary["systems"] if not system["reference"]]
+    exact = all(system["measures"].get("faithful", {}).get("value", 1) == 1 for system in own)
+    shown = {key: head for key, head in HEADS.items() if key != "faithful" or not exact}
+    notes = [f"95% intervals{'; all quotes exact' if exact else ''}"]
+    if _has_few(summary):
+        notes.append(f"* fewer than {SMALL} questions")
     table = Table(
-        Column("system", overflow="fold"),
-        *(Column(BY_KEY[key].label, overflow="fold") for key in HEADLINES),
-        title=f"{dataset['name']}: {dataset['questions']} questions, {dataset['answerable']} answerable",
-        caption="± half of a 95% interval" + (f"; * fewer than {SMALL} questions" if _has_few(summary) else ""),
+        Column("system", no_wrap=True),
+        *shown.values(),
+        title=f"{escape(dataset['name'])}: {dataset['questions']} questions, {dataset['answerable']} answerable",
+        caption="; ".join(notes),
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1),
     )
     for system in summary["systems"]:
-        cells = [short(system["measures"].get(key)) for key in HEADLINES]
-        table.add_row(system["name"], *cells, style="dim" if system["reference"] else "bold")
+        cells = [short(system["measures"].get(key)) for key in shown]
+        table.add_row(escape(system["name"]), *cells, style="dim" if system["reference"] else "bold")
     return table
 
 

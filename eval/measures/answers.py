@@ -15,19 +15,25 @@ from rag.folding import is_han
 Gold = str | Sequence[str]
 
 # The punctuation that CMRC2018's evaluation leaves out.
-_CMRC_PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》…·、「」（）－～『』")
+_CMRC_PUNCTUATION = frozenset("-:_*^/\\~`+=，。：？！“”；’《》·、「」（）－～『』")
 _WORD = re.compile(r"\d[\d.,]*\d|\w+|[^\w\s]")
-_SEPARATOR = re.compile(r"[、，,；;。.！？!?\n]|以及|(?<=[\u4e00-\u9fff])[和与及](?=[\u4e00-\u9fff“])|\band\b")
+# Between items; not inside numbers (3.5, 30,000), nor in words such as 共和国 and 和谐.
+_SEPARATOR = re.compile(
+    r"[、，；;。！？!?\n]|(?<!\d)[,.]|[,.](?!\d)|以及|\band\b"
+    r"|(?<=[\u4e00-\u9fff”’」』》）])(?<!共)(?<!缓)(?<!温)(?<!总)(?<!参)(?<!给)(?<!涉)(?<!以)[和与及](?![平谐解睦约蔼时其格])"
+)
 
 
 def best(measure: Callable[[str, str], float], answer: str, golds: Sequence[Gold]) -> float:
-    """Return the best value of a measure over the gold answers; the parts of a list are joined by 、."""
+    """Return the best value of a measure over the gold answers; the parts of a list are joined."""
     return max((measure(answer, flat(gold)) for gold in golds), default=0.0)
 
 
 def flat(gold: Gold) -> str:
     """Return a gold answer as one string."""
-    return gold if isinstance(gold, str) else "、".join(gold)
+    if isinstance(gold, str):
+        return gold
+    return ("、" if any(map(is_han, "".join(gold))) else ", ").join(gold)
 
 
 # -- Chinese ---------------------------------------------------------------------------------------
@@ -42,11 +48,11 @@ def cmrc_segments(text: str) -> list[str]:
     segments: list[str] = []
     run = ""
     for character in text.lower().strip():
-        if character in _CMRC_PUNCTUATION or is_han(character):
-            segments += _WORD.findall(run)
+        if character in _CMRC_PUNCTUATION:
+            continue  # a run goes on behind it, as in the script: 2008-2010 is one segment
+        if is_han(character):
+            segments += [*_WORD.findall(run), character]
             run = ""
-            if character not in _CMRC_PUNCTUATION:
-                segments.append(character)
         else:
             run += character
     return segments + _WORD.findall(run)
@@ -106,13 +112,13 @@ def squad_f1(answer: str, gold: str) -> float:
 
 
 def exact(answer: str, gold: str) -> float:
-    """Return `cmrc_exact` for a gold answer with Chinese characters, `squad_exact` for another."""
-    return (cmrc_exact if any(map(is_han, gold)) else squad_exact)(answer, gold)
+    """Return `cmrc_exact` where the answer or the gold has Chinese characters, else `squad_exact`."""
+    return (cmrc_exact if any(map(is_han, answer + gold)) else squad_exact)(answer, gold)
 
 
 def f1(answer: str, gold: str) -> float:
-    """Return `cmrc_f1` for a gold answer with Chinese characters, `squad_f1` for another."""
-    return (cmrc_f1 if any(map(is_han, gold)) else squad_f1)(answer, gold)
+    """Return `cmrc_f1` where the answer or the gold has Chinese characters, else `squad_f1`."""
+    return (cmrc_f1 if any(map(is_han, answer + gold)) else squad_f1)(answer, gold)
 
 
 def normalised(measure: Callable[[str, str], float]) -> Callable[[str, str], float]:

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from eval.cases import from_feedback, template, write_template
-from eval.datasets import OUR_QUESTIONS, locate, our_documents, read_dataset, write_jsonl
+from eval.datasets import OUR_QUESTIONS, documents_of, locate, our_documents, read_dataset, unfound_answers, write_jsonl
 from rag.documents import document_from_text, read_document
 from rag.errors import InputError
 from rag.feedback import Feedback
@@ -34,7 +34,27 @@ def test_a_table_of_a_spreadsheet_is_read_whatever_its_encoding(tmp_path):
         assert first.evidence == ("月球绕地球一周约需二十七天",)
         assert second.answers == (("两次", "月球的引力"),)
         assert (first.answerable, second.answerable, third.answerable) == (True, True, False)
-        assert (first.id, first.language) == ("q2", "zh-Hans")
+        assert (first.id, first.language) == ("q1", "zh-Hans")
+
+
+def test_other_columns_are_ignored_and_told(tmp_path):
+    path = tmp_path / "q.csv"
+    path.write_text("作者,Question,Answers\n王,月球多远？,很远\n", encoding="utf-8")
+    dataset = read_dataset(path)
+    assert dataset.ignored == ("作者",)
+    assert dataset.questions[0].answers == ("很远",)
+
+
+def test_an_answer_that_stands_nowhere_is_told(tmp_path):
+    rows = [{"id": id_, "question": "几次？", "answers": [answer]} for id_, answer in (("a", "两次"), ("b", "三次"))]
+    assert unfound_answers(read_dataset(write(tmp_path / "q.jsonl", *rows)), [MOON]) == ["b"]
+
+
+def test_to_cite_a_copy_is_as_good(tmp_path):
+    copy = document_from_text(MOON.text, source="/texts/copy of moon.txt")
+    row = {"question": "几次？", "evidence": ["每天两次"], "document": "moon.txt"}
+    ((place,),) = locate(read_dataset(write(tmp_path / "q.jsonl", row)), [MOON, copy]).values()
+    assert {document for document, _, _ in place} == {MOON.id, copy.id}
 
 
 def test_evidence_in_a_cell_may_need_several_places_or_any_of_several(tmp_path):
@@ -45,8 +65,8 @@ def test_evidence_in_a_cell_may_need_several_places_or_any_of_several(tmp_path):
 
 def test_the_same_questions_have_the_same_digest_in_either_format(tmp_path):
     table = tmp_path / "q.csv"
-    table.write_text("id,question,answers\na,月球多远？,很远|远\n", encoding="utf-8")
-    lines = write(tmp_path / "q.jsonl", {"id": "a", "question": "月球多远？", "answers": ["很远", "远"]})
+    table.write_text("question,answers\n月球多远？,很远|远\n", encoding="utf-8")
+    lines = write(tmp_path / "q.jsonl", {"question": "月球多远？", "answers": ["很远", "远"]})
     assert read_dataset(table).digest == read_dataset(lines).digest
 
 
@@ -58,6 +78,12 @@ WRONG = (
     ({"question": "甲是谁", "answers": ["乙"], "split": "train"}, r"row 1, field 'split'"),
     ({"question": "甲是谁", "answers": ["乙"], "answerable": False}, r"row 1, a question that cannot be answered has"),
     ({"question": "甲是谁", "answers": ["乙"], "parent": "z"}, r"field 'parent': there is no question 'z'"),
+    ({"qestion": "甲是谁", "answers": ["乙"]}, r"row 1, field 'question': Field required"),
+    ({"question": "甲是谁", "answers": [[]]}, r"row 1, an answer or a piece of evidence is empty"),
+    ({"question": "甲是谁", "evidence": [[]]}, r"row 1, an answer or a piece of evidence is empty"),
+    ({"question": "甲是谁", "answers": ["★★"]}, r"row 1, the answer '★★' has neither letters nor digits"),
+    ({"question": "甲" * 2001, "answers": ["乙"]}, r"row 1, field 'question': it has 2001 characters; at most 2000"),
+    ({"question": "甲是谁", "answers": ["乙"], "history": [" "]}, r"row 1, field 'history': it asks nothing"),
     ({"question": "甲是谁", "answers": ["乙"], "variant": "typo"}, r"row 1, a variant names its parent"),
 )
 
@@ -81,11 +107,15 @@ def test_files_that_are_no_questions_are_named(tmp_path):
     (tmp_path / "q.jsonl").write_text("no json\n", encoding="utf-8")
     (tmp_path / "q.csv").write_text("frage,antwort\na,b\n", encoding="utf-8")
     (tmp_path / "typo.csv").write_text("question,anwsers\na,b\n", encoding="utf-8")
-    (tmp_path / "empty.jsonl").write_text("", encoding="utf-8")
+    (tmp_path / "empty.jsonl").write_text('{"question": ""}', encoding="utf-8")
+    (tmp_path / "blank.csv").write_text(" \n", encoding="utf-8")
+    (tmp_path / "book.xlsx").write_bytes(b"PK\x03\x04...")
     for name, message in (
         ("q.jsonl", "row 1: not JSON"),
         ("q.csv", "no column 'question'"),
-        ("typo.csv", "field 'anwsers': no such field"),
+        ("typo.csv", "no field 'anwsers'. Did you mean 'answers'"),
+        ("book.xlsx", "is a workbook. Save it"),
+        ("blank.csv", "is empty"),
         ("empty.jsonl", "holds no question"),
         ("absent.csv", "cannot be read"),
     ):
@@ -112,6 +142,42 @@ def test_evidence_is_found_over_broken_lines_and_named_where_it_is_not(tmp_path)
     other = write(tmp_path / "c.jsonl", {"question": "多久？", "answers": ["x"], "document": "mars.txt"})
     with pytest.raises(InputError, match=r"field 'document': no 'mars.txt'; there are: moon.txt"):
         locate(read_dataset(other), [MOON])
+
+
+def test_two_files_of_one_name_are_told_apart_by_their_folders(tmp_path):
+    old = document_from_text("旧报告说甲。", source="/r/2023/report.txt")
+    new = document_from_text("新报告说乙。", source="/r/2024/report.txt")
+    both = write(tmp_path / "q.jsonl", {"question": "说什么？", "answers": ["乙"], "document": "report.txt"})
+    with pytest.raises(InputError, match=r"'report.txt' may be each of: 2023/report.txt, 2024/report.txt"):
+        locate(read_dataset(both), [old, new])
+    one = read_dataset(
+        write(tmp_path / "q.jsonl", {"question": "说什么？", "answers": ["乙"], "document": "2024/report.txt"})
+    )
+    places = locate(one, [old, new])
+    assert list(documents_of(one, [old, new], places).values()) == ["2024/report.txt"]
+    assert {row["document"] for row in template([old, new])} == {"2023/report.txt", "2024/report.txt"}
+
+
+def test_one_document_is_one_cluster_however_it_is_named(tmp_path):
+    rows = [
+        {"question": f"第{name}问", "answers": ["两次"], "document": name} for name in ("moon.txt", "moon", MOON.id)
+    ]
+    dataset = read_dataset(write(tmp_path / "q.jsonl", *rows, {"question": "几次？", "answers": ["两次"]}))
+    assert set(documents_of(dataset, [MOON], locate(dataset, [MOON])).values()) == {"moon.txt"}
+
+
+def test_a_line_of_brackets_is_no_stack_overflow(tmp_path):
+    (tmp_path / "q.jsonl").write_text("[" * 100_000, encoding="utf-8")
+    with pytest.raises(InputError, match="row 1: not JSON"):
+        read_dataset(tmp_path / "q.jsonl")
+
+
+def test_a_template_row_with_separators_is_read_back_as_one(tmp_path):
+    text = document_from_text("标题\n\n甲 | 乙 && 丙 共有123个部分。\n", source="/t/x.txt")
+    rows = template([text])
+    rows[0]["question"] = "有几个部分？"
+    write_template(tmp_path / "q.csv", rows)
+    assert read_dataset(tmp_path / "q.csv").questions[0].evidence == ("甲 | 乙 && 丙 共有123个部分。",)
 
 
 def test_without_evidence_the_answer_tells_where_it_stands(tmp_path):
@@ -207,6 +273,15 @@ def test_the_last_word_on_a_question_counts():
     answer = answer_quoting(MOON, ["每天两次"], "潮汐几次？")
     cases, _ = from_feedback([given(1, answer, True), given(2, answer, False, unanswerable=True)], [MOON])
     assert [(case.id, case.answerable) for case in cases] == [("feedback-2", False)]
+
+
+def test_a_thumb_for_one_citation_says_nothing_of_the_answer():
+    answer = answer_quoting(MOON, ["每天两次"], "潮汐几次？")
+    cases, left_out = from_feedback(
+        [given(1, answer, False, unanswerable=True), given(2, answer, True, marker=1)], [MOON]
+    )
+    assert [case.id for case in cases] == ["feedback-1"]
+    assert left_out == 1
 
 
 def test_a_correction_that_stands_in_no_document_is_gold_without_evidence():

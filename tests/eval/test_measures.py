@@ -4,7 +4,7 @@ import math
 import ir_measures
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from eval.measures import answers, retrieval
@@ -15,14 +15,52 @@ from eval.normalisation import holds, normalise
 # -- Normalisation ---------------------------------------------------------------------------------
 
 SAME = (
-    ("三千万辆", "3000万辆", "30,000,000辆", "３０００万辆"),
-    ("6月25日", "六月二十五日", "June 25", "25 June", "25th of June"),
+    ("三千万辆", "3000万辆", "30,000,000辆", "３０００万辆", "3 000 万辆"),
+    ("6月25日", "六月二十五日", "June 25", "25 June", "25th of June", "6月25号"),
     ("2025年6月25日", "2025-06-25", "June 25, 2025", "二〇二五年六月二十五日"),
     ("百分之五十", "50%", "50 percent", "五十个百分点"),
+    ("百分之三十五点五", "35.5%"),
     ("2.8 billion", "28亿", "2.8bn"),
     ("十四个月", "14个月"),
     ("兩個品牌", "两个品牌", "2个品牌"),
+    ("三亿五千万", "3.5亿", "350000000"),
+    ("1亿2000万", "120000000"),
+    ("一百二", "120"),
+    ("一百零二", "102"),
+    ("3万5千", "35000"),
+    ("twenty-five", "25"),
+    ("three hundred thousand", "300,000"),
+    ("thirty percent", "30%"),
 )
+LEFT = (
+    "一些人",
+    "十分重要",
+    "千万不要",
+    "万一下雨",
+    "四川",
+    "十五六岁",
+    "三四百人",
+    "no one knows",
+    "hundreds of people",
+)
+
+
+@pytest.mark.parametrize("text", LEFT)
+def test_what_may_be_no_number_is_left_as_it_is(text):
+    assert normalise(text) == text
+
+
+@given(
+    st.text(
+        st.sampled_from("零一二两十百千万亿点百分之0123456789.,-%…，年月日号 \nJunemayfivehundredbn£m。"), max_size=40
+    )
+)
+@example("百分之…")
+@example("1" + "亿" * 40)
+@example("9" * 400 + "万")
+@example("〇" * 5000)
+def test_no_text_stops_normalisation(text):
+    assert isinstance(normalise(text), str)
 
 
 @pytest.mark.parametrize("group", SAME)
@@ -35,6 +73,15 @@ def test_a_number_is_not_held_by_a_longer_one():
     assert not holds("共有300人", "30")
     assert not holds("共有3.5万人", "3.5人")
     assert holds("专家Gary Mortimer博士称", "Gary Mortimer")
+    assert not holds("比去年下降-5%", "5%")
+    assert not holds("死亡5，300人受伤", "5300人")
+    assert not holds("他来自柳州。市长说", "柳州市")
+    assert holds("It began in 2019.", "2019")
+    assert holds("In 2019 the war began", "2019年")
+    assert holds("公司于6月25日成立", "6月")
+    assert holds("He came on May 25", "May")
+    assert holds("At least 5 may have died", "5")
+    assert not holds("100m away", "100 million")
     assert holds("The island is large", "island")
     assert not holds("The island is large", "is land")
 
@@ -48,6 +95,7 @@ def test_cmrc_takes_the_longest_common_run():
     # Runs must be contiguous: 柳州 and 人 do not add up. 5 said, 3 wanted, run of 2.
     assert answers.cmrc_f1("柳州的工人", "柳州人") == pytest.approx(2 * (2 / 5) * (2 / 3) / (2 / 5 + 2 / 3))
     # A word in Latin letters or a number is one segment.
+    assert answers.cmrc_segments("2008-2010年") == ["20082010", "年"]
     assert answers.cmrc_segments("有3000万辆SUV。") == ["有", "3000", "万", "辆", "suv"]
     assert answers.cmrc_f1("3000万", "300万") == pytest.approx(0.5)
     assert answers.cmrc_f1("甲", "乙") == 0
@@ -71,7 +119,8 @@ def test_character_f1_is_a_bag():
 
 def test_the_language_of_the_gold_decides():
     assert answers.f1("the 柳州 city", "柳州") == answers.cmrc_f1("the 柳州 city", "柳州")
-    assert answers.f1("柳州 city", "city") == answers.squad_f1("柳州 city", "city")
+    assert answers.f1("2003年", "2003") == answers.cmrc_f1("2003年", "2003") == pytest.approx(2 / 3)
+    assert answers.f1("the city", "city") == answers.squad_f1("the city", "city") == 1
 
 
 def test_an_answer_is_right_when_it_holds_a_gold_answer_however_it_is_written():
@@ -87,6 +136,11 @@ def test_list_items_are_counted_one_by_one():
     precision, recall = answers.list_scores("汽车、钢铁、茶叶和旅游", [["汽车", "钢铁", "机械"]])
     assert (precision, recall) == (0.5, pytest.approx(2 / 3))
     assert answers.list_scores("", [["甲"]]) == (0.0, 0.0)
+    # Commas and points in numbers, and 和 in words, do not cut.
+    assert answers.list_scores("3.5万辆和2.1万辆", [["3.5万辆", "2.1万辆"]]) == (1.0, 1.0)
+    assert answers.list_scores("30,000 cars and 5 ships", [["30,000 cars", "5 ships"]]) == (1.0, 1.0)
+    assert answers.list_scores("共和国、和谐社会", [["共和国", "和谐社会"]]) == (1.0, 1.0)
+    assert answers.best(answers.f1, "Harlem, New York", [["Harlem", "New York"]]) == 1
 
 
 # -- Retrieval: beside ir-measures -----------------------------------------------------------------
