@@ -33,9 +33,9 @@ eval-gate: $(VENV)/.run
 
 # The full tier: both splits, a corpus 10 and 100 times as large, the public sets, and the simulations.
 eval-full: $(VENV)/.run
-	$(BIN)/python -m eval --growth 10 --growth 100 --distractors $(DATA)/news
+	$(BIN)/python -m eval --growth 10 100 --distractors $(DATA)/news
 	$(BIN)/python -m eval --split test
-	$(BIN)/python -m eval --data $(DATA) $(patsubst %,--public %,cmrc2018 drcd xquad-zh xquad-en xquad-en-zh crud-news) --jobs 2
+	$(BIN)/python -m eval --data $(DATA) --public cmrc2018 drcd xquad-zh xquad-en xquad-en-zh crud-news --jobs 2
 	$(BIN)/python -m eval.simulate
 
 # Makes the bundled models and tables anew from the public data in DATA (see training/README.md).

@@ -26,7 +26,8 @@ from rag.pipeline import open as open_store
 from rag.settings import STORE_FILE, Settings
 
 FAILED, BAD_USAGE = 1, 2  # exit codes
-SEVERAL = ("--documents", "--distractors", "--system", "--public", "--reference")  # options that take many values
+# Options that take many values.
+SEVERAL = ("--documents", "--distractors", "--system", "--public", "--reference", "--growth")
 COST, SUMMARY, TABLE, PAGE = "cost.json", "summary.json", "table.md", "index.html"
 
 cli = typer.Typer(

@@ -103,8 +103,7 @@ def _of_han(match: re.Match[str]) -> str:
     if match.start() and match.string[match.start() - 1].isdigit():
         return text  # 2021十大: two numbers
     whole, _, decimals = text.partition("点")
-    after = match.string[match.end() : match.end() + 1]
-    value = _han_value(whole, after)
+    value = _han_value(whole, match.string[: match.start()][-1:], match.string[match.end() :][:1])
     if value is None:
         return text
     if decimals:
@@ -112,18 +111,20 @@ def _of_han(match: re.Match[str]) -> str:
     return value
 
 
-def _han_value(text: str, after: str) -> str | None:
+def _han_value(text: str, before: str, after: str) -> str | None:
     """Return the value of a numeral with Chinese characters, or None where it is none.
 
     Args:
         text: Chinese digits and units; Arabic numbers stand before a unit.
+        before: The character before it, or "".
         after: The character behind it, or "".
     """
     found = _PARTS.findall(text)
     if len(text) > _LARGEST:
         return None
     if all(part in _DIGITS for part in found):
-        is_counted = not re.match(rf"[{_HAN}]", after) or after in _MEASURE
+        is_alone = not re.match(rf"[{_HAN}]", before) and not re.match(rf"[{_HAN}]", after)
+        is_counted = is_alone or (after != "" and after in _MEASURE)
         is_number = is_counted if len(found) == 1 else len(found) > 2 or "零" in text or "〇" in text
         return "".join(str(_DIGITS[part]) for part in found) if is_number else None
     if found[0] in _UNITS and (found[0] != "十" or (text == "十" and after and after in "分足")):

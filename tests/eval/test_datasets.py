@@ -194,6 +194,8 @@ def test_our_set_is_what_its_description_promises():
     documents = [read_document(path) for path in our_documents()]
     places = locate(dataset, documents)
     questions = dataset.questions
+    described = (OUR_QUESTIONS.parent / "README.md").read_text(encoding="utf-8")
+    assert f"`{dataset.digest[:16]}…`" in described, "say the new version and digest in eval/data/README.md"
     assert len(questions) >= 150
     assert len({name for question in questions for name in question.document}) >= 12
     unanswerable = [question for question in questions if not question.answerable]

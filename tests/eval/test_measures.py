@@ -72,6 +72,8 @@ def test_a_number_is_not_held_by_a_longer_one():
     assert holds("共有30人", "30")
     assert not holds("共有300人", "30")
     assert not holds("共有3.5万人", "3.5人")
+    assert holds("茶馆周一闭馆", "周一")
+    assert holds("共有4个", "四个")
     assert holds("专家Gary Mortimer博士称", "Gary Mortimer")
     assert not holds("比去年下降-5%", "5%")
     assert not holds("死亡5，300人受伤", "5300人")
