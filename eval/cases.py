@@ -80,7 +80,7 @@ def from_feedback(feedback: Sequence[Feedback], documents: Sequence[Document]) -
     """
     # A thumb up for one citation says nothing of the answer it stands in.
     telling = [given for given in feedback if given.marker is None or given.correction]
-    last = {(given.answer.question, given.history): given for given in telling}
+    last = {(given.answer.question, _history(given)): given for given in telling}
     known = {document.id: document for document in documents}
     cases = [_case(given, known) for given in last.values()]
     made = [case for case in cases if case is not None]
@@ -113,11 +113,16 @@ def _case(given: Feedback, known: dict[str, Document]) -> Question | None:
         answerable=answerable,
         answers=answers,
         evidence=evidence,
-        kind="follow-up" if given.history else "",
+        kind="follow-up" if _history(given) else "",
         language=language_of(answer.question),
-        history=given.history,
+        history=_history(given),
         note=f"from feedback, {given.added}",
     )
+
+
+def _history(given: Feedback) -> tuple[str, ...]:
+    """Return the questions before, where the answer was searched for with them; else the question stands alone."""
+    return given.history if given.answer.query.strip() != given.answer.question.strip() else ()
 
 
 def _place_of(words: str, answer: Answer, known: dict[str, Document]) -> tuple[Document, str] | None:

@@ -15,6 +15,11 @@ ORDER = """
     passages lexicon embedder index lexical store retriever question kinds matching evidence
     citations feedback reader pipeline cli __main__
 """.split()
+EVAL_ORDER = """
+    normalisation measures measures.retrieval measures.answers measures.citations measures.refusal datasets statistics
+    systems corpus scoring judge runner summary gate cases fresh cost public tables charts printing facts report cli
+    simulate build_texts __main__
+""".split()
 HEAVY = ("torch", "transformers", "sentence_transformers", "faiss", "tantivy", "gradio", "numpy", "opencc", "pypinyin")
 
 
@@ -25,8 +30,8 @@ def imported(path):
             and node.module
             and node.module.split(".")[0] in ("rag", "app", "eval", "training")
         ):
-            if node.module == "rag":
-                yield from (f"rag.{alias.name}" for alias in node.names)
+            if node.module in ("rag", "eval", "eval.measures"):
+                yield from (f"{node.module}.{alias.name}" for alias in node.names)
             else:
                 yield node.module
 
@@ -43,6 +48,19 @@ def test_a_module_imports_only_from_modules_before_it(path):
             continue  # the command line starts them, and imports them only then
         assert package == "rag"
         assert name in before or name == "__version__", f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "eval").rglob("*.py")), ids=lambda path: path.stem)
+def test_a_module_of_the_evaluation_imports_only_from_modules_before_it(path):
+    name = ".".join(path.relative_to(ROOT / "eval").with_suffix("").parts).removesuffix(".__init__")
+    if name == "__init__":
+        return
+    assert name in EVAL_ORDER, f"say in EVAL_ORDER where {path.name} stands"
+    before = EVAL_ORDER[: EVAL_ORDER.index(name)]
+    for module in imported(path):
+        package, _, inside = module.partition(".")
+        assert package != "training"
+        assert package != "eval" or not inside or inside in before, f"{path.name} imports {module}"
 
 
 def test_every_public_name_is_there():

@@ -277,6 +277,15 @@ def test_the_last_word_on_a_question_counts():
     assert [(case.id, case.answerable) for case in cases] == [("feedback-2", False)]
 
 
+def test_only_a_follow_up_keeps_the_questions_before_it():
+    alone = answer_quoting(MOON, ["每天两次"], "潮汐几次？")
+    later = answer_quoting(MOON, ["每天两次"], "那几次？", query="潮汐呢 那几次？")
+    cases, _ = from_feedback(
+        [given(1, alone, True, history=("甲？",)), given(2, later, True, history=("潮汐呢",))], [MOON]
+    )
+    assert [(case.kind, case.history) for case in cases] == [("", ()), ("follow-up", ("潮汐呢",))]
+
+
 def test_a_thumb_for_one_citation_says_nothing_of_the_answer():
     answer = answer_quoting(MOON, ["每天两次"], "潮汐几次？")
     cases, left_out = from_feedback(
