@@ -138,6 +138,8 @@ def evaluate(
     if dataset.ignored:
         _say(f"Columns that are no field, ignored: {', '.join(dataset.ignored)}")
     known = gate.read_baseline(baseline) if baseline else None
+    if write_baseline:
+        gate.check_path(write_baseline)  # before hours are spent
     specs = _specs(system, settings, reference)
     specs += [replace(specs[0], name=f"{specs[0].name} ×{factor}", growth=factor) for factor in growth or ()]
     texts = open_documents(store, documents or our_documents(), settings, notice=_say)

@@ -125,17 +125,26 @@ def read_baseline(path: Path) -> list[Row]:
     return [row for row in rows if row.system == rows[0].system]
 
 
-def write_baseline(path: Path, rows: Sequence[Row]) -> None:
-    """Write the scores of a system, without what it said.
+def check_path(path: Path) -> None:
+    """Refuse to write a baseline over anything else.
 
     Raises:
-        InputError: The file holds something else, or cannot be written.
+        InputError: The file exists and is none.
     """
     if path.exists():
         try:
             read_baseline(path)
         except InputError:
             raise InputError(f"{path} exists and is no baseline. It is left as it is; name another file.") from None
+
+
+def write_baseline(path: Path, rows: Sequence[Row]) -> None:
+    """Write the scores of a system, without what it said.
+
+    Raises:
+        InputError: The file holds something else, or cannot be written.
+    """
+    check_path(path)
     slim = (replace(row, answer="", citations=(), withheld="").to_dict() for row in rows)
     lines = (json.dumps(record, ensure_ascii=False) for record in slim)
     try:
