@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from eval.datasets import ALTERNATIVE, TOGETHER, Question, language_of, shown_name
+from eval.datasets import ALTERNATIVE, TOGETHER, Question, language_of, shown_names
 from rag.citations import Answer
 from rag.documents import Document
 from rag.errors import InputError
@@ -21,8 +21,9 @@ _FORMULA = tuple("=+-@\t")  # what begins with these, a spreadsheet runs
 def template(documents: Sequence[Document], per_document: int = ROWS_PER_DOCUMENT) -> list[dict[str, str]]:
     """Return rows to fill in: for each document sentences that tell something, and one question it does not answer."""
     rows = []
+    shown = shown_names(documents)
     for document in documents:
-        name = shown_name(document, documents)
+        name = shown[document.id]
         name = document.id if name.startswith(_FORMULA) else name
         rows += [
             _row(evidence=evidence, answerable="yes", document=name, note="ask what this sentence tells")
@@ -93,7 +94,8 @@ def _case(given: Feedback, known: dict[str, Document]) -> Question | None:
     cited = [citation for citation in answer.citations if citation.document.id in known]
     answers: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()
-    names = [shown_name(citation.document, list(known.values())) for citation in cited]
+    shown = shown_names(known.values())
+    names = [shown[citation.document.id] for citation in cited]
     answerable = not given.unanswerable
     if given.good and not refused:
         answers, evidence = (answer.text,), tuple(citation.quote for citation in cited)
@@ -103,7 +105,7 @@ def _case(given: Feedback, known: dict[str, Document]) -> Question | None:
         answers = (given.correction,)
         place = _place_of(given.correction, answer, known)
         if place:
-            names, evidence = [shown_name(place[0], list(known.values()))], (place[1],)
+            names, evidence = [shown[place[0].id]], (place[1],)
     elif answerable and not refused:
         return None
     return Question(

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -337,6 +338,9 @@ def locate(dataset: Dataset, documents: Sequence[Document]) -> dict[str, tuple[t
         InputError: A document or a piece of evidence is not there; the message names question and field.
     """
     named = _names(documents)
+    copies: dict[str, list[Document]] = {}  # to cite a document of the same text is as good
+    for document in documents:
+        copies.setdefault(document.text, []).append(document)
     problems: list[str] = []
     found: dict[str, tuple[tuple[Span, ...], ...]] = {}
     for question in dataset.questions:
@@ -344,7 +348,7 @@ def locate(dataset: Dataset, documents: Sequence[Document]) -> dict[str, tuple[t
         if wrong:
             problems.append(f"question {question.id}, field 'document': {_no_document(wrong[0], named, documents)}")
             continue
-        of_question = _with_copies([named[name][0] for name in question.document], documents) or documents
+        of_question = [copy for name in question.document for copy in copies[named[name][0].text]] or documents
         places = [_spans(parts(place), of_question) for place in question.evidence]
         for place, spans in zip(question.evidence, places, strict=True):
             if not spans:
@@ -367,16 +371,10 @@ def unfound_answers(dataset: Dataset, documents: Sequence[Document]) -> list[str
     return found
 
 
-def _with_copies(chosen: Sequence[Document], documents: Sequence[Document]) -> list[Document]:
-    """Return documents and those of the same text: to cite a copy is as good."""
-    texts = {document.text for document in chosen}
-    return [document for document in documents if document.text in texts]
-
-
 def documents_of(dataset: Dataset, documents: Sequence[Document], places: Mapping[str, Any]) -> dict[str, str]:
     """Return for each question's id the name of the document it is about, one name for one document; "" for none."""
     named = _names(documents)
-    shown = {document.id: shown_name(document, documents) for document in documents}
+    shown = shown_names(documents)
     found = {}
     for question in dataset.questions:
         located = [span[0] for place in places[question.id] for span in place]
@@ -385,13 +383,17 @@ def documents_of(dataset: Dataset, documents: Sequence[Document], places: Mappin
     return found
 
 
-def shown_name(document: Document, documents: Sequence[Document]) -> str:
-    """Return the shortest of file name, its end of the path, and id that no other document has."""
-    path = Path(document.source)
-    for name in (path.name, "/".join(path.parts[-2:]), "/".join(path.parts[-3:])):
-        if sum("/".join(Path(other.source).parts).endswith(f"/{name}") for other in documents) <= 1:
-            return name
-    return document.id
+def shown_names(documents: Iterable[Document]) -> dict[str, str]:
+    """Return by id the shortest of file name, its end of the path, and id that no other document has."""
+    ends = {document.id: _ends(document)[:3] for document in documents}
+    counts = Counter(end for of_document in ends.values() for end in of_document)
+    return {id_: next((end for end in of_document if counts[end] == 1), id_) for id_, of_document in ends.items()}
+
+
+def _ends(document: Document) -> list[str]:
+    """Return the ends of a document's path, the shortest first: c.txt, b/c.txt, a/b/c.txt."""
+    parts = [part for part in Path(document.source).parts if part != "/"]
+    return ["/".join(parts[at:]) for at in range(len(parts) - 1, -1, -1)]
 
 
 def _names(documents: Sequence[Document]) -> dict[str, list[Document]]:
@@ -407,15 +409,15 @@ def _names(documents: Sequence[Document]) -> dict[str, list[Document]]:
 
 
 def _ids_and_files(document: Document) -> list[str]:
-    ends = Path(document.source).parts[1:]
-    return [document.id, document.source, *("/".join(ends[at:]) for at in range(len(ends)))]
+    return [document.id, document.source, *_ends(document)]
 
 
 def _no_document(name: str, named: Mapping[str, Sequence[Document]], documents: Sequence[Document]) -> str:
+    shown = shown_names(documents)
     if name in named:
-        several = ", ".join(shown_name(document, documents) for document in named[name][:MAX_PROBLEMS])
+        several = ", ".join(shown[document.id] for document in named[name][:MAX_PROBLEMS])
         return f"{name!r} may be each of: {several}"
-    there = ", ".join(sorted(shown_name(document, documents) for document in documents)[:MAX_PROBLEMS])
+    there = ", ".join(sorted(shown.values())[:MAX_PROBLEMS])
     return f"no {name!r}; there are: {there}"
 
 
