@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.text import Text
 
 from rag.errors import NotFoundError, QuestionError, RagError, StoreError
-from rag.settings import BUNDLED_EMBEDDER, PACKAGE, STORE_FILE, Settings
+from rag.settings import BUNDLED_EMBEDDER, BUNDLED_READER, PACKAGE, STORE_FILE, Settings
 
 if TYPE_CHECKING:
     from rag.citations import Answer
@@ -53,8 +53,19 @@ StoreOption = Annotated[
 ]
 EmbedderOption = Annotated[
     str,
-    typer.Option("--embedder", metavar="ID_OR_FOLDER", help="Embedder of the store: a hub id or a folder."),
+    typer.Option(
+        "--embedder", metavar="MODEL", help="Embedder of the store: ORG/NAME[@REVISION] of a hub, or a folder."
+    ),
 ]
+ReaderOption = Annotated[
+    str,
+    typer.Option("--reader", metavar="MODEL", help="Extractive reader: ORG/NAME[@REVISION] of a hub, or a folder."),
+]
+RerankerOption = Annotated[
+    str | None,
+    typer.Option("--reranker", metavar="MODEL", help="Cross-encoder that orders the hits anew. Default: none."),
+]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no hub: models from folders and the cache only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a document, or its beginning. See `rag list`.")]
 
@@ -103,11 +114,15 @@ def ask(
     as_json: JsonOption = False,
     store: StoreOption = None,
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    reader: ReaderOption = BUNDLED_READER,
+    reranker: RerankerOption = None,
+    offline: OfflineOption = False,
 ) -> None:
     """Answer a question with citations. Exit code 1 when the documents do not tell."""
     # Bytes of an argument that are not in the terminal's encoding arrive as lone surrogates.
     asked = _standard_input() if question == "-" else question.encode(errors="surrogateescape").decode(errors="replace")
-    with _opened(store, embedder, must_exist=True) as chat:
+    settings = Settings(embedder=embedder, reader=reader, reranker=reranker, offline=offline)
+    with _opened(store, settings, must_exist=True) as chat:
         answer = chat.ask(asked)
         if as_json:
             _say_json(answer.to_json(indent=2))
@@ -122,12 +137,13 @@ def add(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files: .txt, .md, .html.", readable=False)],
     store: StoreOption = None,
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    offline: OfflineOption = False,
 ) -> None:
     """Add files. Changed ones are replaced; a bad one does not stop the others. Exit code 1 if any failed."""
     counts: Counter[str] = Counter()
     lines: list[str] = []
     try:
-        with _opened(store, embedder) as chat, _progress(len(paths)) as advance:
+        with _opened(store, Settings(embedder=embedder, offline=offline)) as chat, _progress(len(paths)) as advance:
             for addition in chat.add_all(paths):
                 advance()
                 counts[addition.outcome] += 1
@@ -146,10 +162,13 @@ def add(
 
 @cli.command("list")
 def list_documents(
-    as_json: JsonOption = False, store: StoreOption = None, embedder: EmbedderOption = BUNDLED_EMBEDDER
+    as_json: JsonOption = False,
+    store: StoreOption = None,
+    embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    offline: OfflineOption = False,
 ) -> None:
     """List the documents: id, number of paragraphs, title and file."""
-    with _opened(store, embedder, must_exist=True) as chat:
+    with _opened(store, Settings(embedder=embedder, offline=offline), must_exist=True) as chat:
         documents = (chat.store.document(document_id) for document_id in chat.store.document_ids())
         if as_json:
             _say_json(json.dumps([_summary(document) for document in documents], ensure_ascii=False, indent=2))
@@ -160,9 +179,14 @@ def list_documents(
 
 
 @cli.command()
-def remove(document_id: IdArgument, store: StoreOption = None, embedder: EmbedderOption = BUNDLED_EMBEDDER) -> None:
+def remove(
+    document_id: IdArgument,
+    store: StoreOption = None,
+    embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    offline: OfflineOption = False,
+) -> None:
     """Remove a document from the store; its file stays."""
-    with _opened(store, embedder, must_exist=True) as chat:
+    with _opened(store, Settings(embedder=embedder, offline=offline), must_exist=True) as chat:
         document = chat.remove(document_id)
     _say(f"removed    {document.id}  {_line(document.title)}")
 
@@ -173,9 +197,10 @@ def passages(
     as_json: JsonOption = False,
     store: StoreOption = None,
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    offline: OfflineOption = False,
 ) -> None:
     """Show how a document was mended into paragraphs and articles, and cut into passages."""
-    with _opened(store, embedder, must_exist=True) as chat:
+    with _opened(store, Settings(embedder=embedder, offline=offline), must_exist=True) as chat:
         document = chat.document(document_id)
         found = chat.passages(document.id)
     if as_json:
@@ -190,9 +215,13 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
     store: StoreOption = None,
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    reader: ReaderOption = BUNDLED_READER,
+    reranker: RerankerOption = None,
+    offline: OfflineOption = False,
 ) -> None:
     """Open the chat page."""
-    with _opened(store, embedder) as chat:
+    settings = Settings(embedder=embedder, reader=reader, reranker=reranker, offline=offline)
+    with _opened(store, settings) as chat:
         _page().serve(chat, host, port, announce=lambda url: _say(f"Open {url} in a browser. Ctrl+C ends."))
 
 
@@ -220,14 +249,14 @@ def evaluate(context: typer.Context) -> None:
 
 
 @contextmanager
-def _opened(store: str | None, embedder: str, must_exist: bool = False) -> "Iterator[Pipeline]":
+def _opened(store: str | None, settings: Settings, must_exist: bool = False) -> "Iterator[Pipeline]":
     """Open the store a command names; `must_exist` refuses to make a new one of one's own."""
     # os.path, since `Path.is_file` raises where a folder above may not be entered.
     if must_exist and store and not os.path.isfile(Path(store).expanduser() / STORE_FILE):  # noqa: PTH113
         raise StoreError(f"There is no store in {store}. `rag add --store {store} FILE` makes one.")
     from rag.pipeline import open as open_store
 
-    chat = open_store(store, Settings(embedder=embedder))
+    chat = open_store(store, settings)
     try:
         yield chat
     finally:

@@ -1,16 +1,22 @@
 """Embedders: texts in, unit vectors out.
 
-`load_embedder` opens any sentence-transformers model, by hub id or folder. A folder that holds a
-static model (one vector per token, averaged) is computed here with `tokenizers` and NumPy from the
+`load_embedder` opens any sentence-transformers model, by hub id or folder (see `rag.hub`). A folder that
+holds a static model (one vector per token, averaged) is computed here with `tokenizers` and NumPy from the
 same files: the vectors are the same to the sixth digit (a test compares them), and the first answer
-does not wait seconds for torch. Nothing is asked of a hub for a model in a folder.
+does not wait seconds for torch.
+
+What is put before queries and passages is named by the settings, else by the model's own configuration,
+else by the table `KNOWN_PROMPTS`: a model that was trained with prompts answers badly, and silently, without.
 """
 
+import contextlib
 import hashlib
 import json
 import math
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,12 +26,44 @@ import numpy.typing as npt
 
 from rag.errors import ModelError
 from rag.folding import fold
+from rag.hub import MODELSCOPE, files_of, resolve
 from rag.settings import BUNDLED_EMBEDDER, PACKAGE, Settings
 
 FloatMatrix = npt.NDArray[np.float32]
 
 BUNDLED_FOLDER = PACKAGE / "models" / "embedder"
 LONG_WORK = 2000  # texts; from here on a progress bar is shown where there is a terminal
+QUERY_NAMES = ("query", "search_query", "retrieval.query", "s2p_query")  # of prompts in a model's configuration
+PASSAGE_NAMES = ("document", "passage", "corpus", "search_document", "retrieval.passage")
+_DECIDING = (".safetensors", ".json", ".bin", ".txt", ".model")  # files that decide a model's vectors
+
+
+@dataclass(frozen=True)
+class PromptFamily:
+    """What models of a family were trained to see before a text; None: it depends on the task, and must be named."""
+
+    pattern: str  # found in the lower-case name of the model, or of the model it was made from
+    query: str | None
+    passage: str | None
+
+
+_SEARCH = "Given a web search query, retrieve relevant passages that answer the query"
+_REPRESENT = "Represent this sentence for searching relevant passages: "
+# For models whose own configuration names no prompts; from their cards. The first that fits counts.
+KNOWN_PROMPTS = (
+    PromptFamily(r"(?<![a-z0-9])m?e5-.*instruct", f"Instruct: {_SEARCH}\nQuery: ", ""),
+    PromptFamily(r"(?<![a-z0-9])m?e5(?![a-z0-9])", "query: ", "passage: "),
+    PromptFamily(r"qwen3-embedding", f"Instruct: {_SEARCH}\nQuery:", ""),
+    PromptFamily(r"gte-qwen", f"Instruct: {_SEARCH}\nQuery: ", ""),
+    PromptFamily(r"gte-|bge-m3", "", ""),
+    PromptFamily(r"bge-(small|base|large)-zh", "为这个句子生成表示以用于检索相关文章：", ""),
+    PromptFamily(r"bge-(small|base|large)-en", _REPRESENT, ""),
+    PromptFamily(r"nomic-embed-text", "search_query: ", "search_document: "),
+    PromptFamily(r"arctic-embed.*v2", "query: ", ""),
+    PromptFamily(r"arctic-embed|mxbai-embed-large", _REPRESENT, ""),
+    PromptFamily(r"embeddinggemma", "task: search result | query: ", "title: none | text: "),
+    PromptFamily(r"instructor-(base|large|xl)|nv-embed", None, None),
+)
 
 
 class Embedder(Protocol):
@@ -53,14 +91,10 @@ def load_embedder(settings: Settings) -> Embedder:
         ModelError: There is no such model, or it cannot be loaded.
     """
     bundled = settings.embedder == BUNDLED_EMBEDDER
-    folder = BUNDLED_FOLDER if bundled else Path(settings.embedder).expanduser()
-    if not folder.is_dir():
-        if bundled or settings.embedder.startswith((".", "/", "~")):
-            raise ModelError(f"There is no embedder in the folder {folder}. Name a folder that holds a model.")
-        return SentenceTransformersEmbedder(settings.embedder, settings)
+    folder = BUNDLED_FOLDER if bundled else resolve(settings.embedder, settings.revision, settings.offline, "embedder")
     if _is_static(folder):
         return StaticEmbedder(folder, settings, folds=bundled)
-    return SentenceTransformersEmbedder(str(folder), settings)
+    return SentenceTransformersEmbedder(folder, settings)
 
 
 def _is_static(folder: Path) -> bool:
@@ -153,37 +187,36 @@ class StaticEmbedder:
 
 
 class SentenceTransformersEmbedder:
-    """Any model that sentence-transformers loads, by hub id or folder."""
+    """Any model that sentence-transformers loads, from its folder."""
 
-    def __init__(self, model: str, settings: Settings) -> None:
-        """Load the model; nothing is asked of a hub where `model` is a folder.
+    def __init__(self, folder: Path, settings: Settings) -> None:
+        """Load the model; nothing is asked of a hub.
 
         Raises:
-            ModelError: It cannot be loaded, with the reason and what to do.
+            ModelError: It cannot be loaded, or needs prompts that nobody names: with the reason and what to do.
         """
         self.name = settings.embedder
         self._batch_size = settings.batch_size
-        is_folder = Path(model).is_dir()
         try:
             from sentence_transformers import SentenceTransformer
 
-            self._model = SentenceTransformer(
-                model, device=settings.device, revision=settings.revision, local_files_only=is_folder
-            )
+            self._model = SentenceTransformer(str(folder), device=settings.device, local_files_only=True)
         except Exception as error:  # the library passes on whatever its own libraries raise
             remedy = (
-                "Is it a complete sentence-transformers model?"
-                if is_folder
-                else ("Check the id and the network, or name a folder that holds the model.")
+                "It brings code of its own, which is not run here; name a model, or a conversion of this one, that "
+                "the library knows."
+                if "trust_remote_code" in str(error)
+                else "Is it a complete sentence-transformers model?"
             )
-            raise ModelError(f"The embedder {model!r} cannot be loaded: {error}. {remedy}") from error
-        stored = {name: text for name, text in self._model.prompts.items() if text}
-        self._query_prompt, self._passage_prompt = _prompts(settings, stored)
+            raise ModelError(f"The embedder {self.name!r} cannot be loaded from {folder}: {error}. {remedy}") from error
+        stored = {
+            name: text for name, text in self._model.prompts.items() if text and name in (*QUERY_NAMES, *PASSAGE_NAMES)
+        }
+        self._query_prompt, self._passage_prompt = _prompts(settings, stored or known_prompts(folder, settings))
         self.dim = int(self._model.get_embedding_dimension() or 0)
         limit = self._model.max_seq_length
         self.max_tokens = None if limit is None or math.isinf(limit) else int(limit)
-        identity = _digest(Path(model)) if is_folder else f"{model}@{settings.revision or 'main'}"
-        self.fingerprint = _fingerprint(identity, self._query_prompt, self._passage_prompt)
+        self.fingerprint = _fingerprint(_digest(folder), self._query_prompt, self._passage_prompt)
 
     @cached_property
     def _tokenizer(self) -> Any:
@@ -245,24 +278,74 @@ def _stored_prompts(folder: Path) -> dict[str, str]:
 
 
 def _prompts(settings: Settings, stored: dict[str, str]) -> tuple[str, str]:
-    """Return the query and the passage prompt: the settings', else those the model was saved with."""
-    query = settings.query_prompt if settings.query_prompt is not None else stored.get("query", "")
-    names = ("document", "passage", "corpus")
-    passage = settings.passage_prompt
+    """Return the query and the passage prompt: the settings', else those that `stored` has under the usual names."""
+    query, passage = settings.query_prompt, settings.passage_prompt
+    if query is None:
+        query = next((stored[name] for name in QUERY_NAMES if name in stored), "")
     if passage is None:
-        passage = next((stored[name] for name in names if name in stored), "")
+        passage = next((stored[name] for name in PASSAGE_NAMES if name in stored), "")
     return query, passage
 
 
+def known_prompts(folder: Path, settings: Settings) -> dict[str, str]:
+    """Return the prompts of the family a model belongs to, none where it belongs to no known one.
+
+    Raises:
+        ModelError: The family needs a prompt that depends on the task, and the settings name none.
+    """
+    for name in _identities(folder, settings.embedder):
+        for family in KNOWN_PROMPTS:
+            if not re.search(family.pattern, name.lower()):
+                continue
+            if family.query is None or family.passage is None:
+                if settings.query_prompt is None:
+                    raise ModelError(
+                        f"The embedder {settings.embedder!r} was trained to see an instruction before each query "
+                        f"(it is of the family of {name}), and neither its configuration nor the settings name one. "
+                        "Name it as its page tells: Settings(query_prompt=…, passage_prompt=…)."
+                    )
+                return {}
+            return {QUERY_NAMES[0]: family.query, PASSAGE_NAMES[0]: family.passage}
+    return {}
+
+
+def _identities(folder: Path, model: str) -> Iterator[str]:
+    """Yield the names a model goes by: its id or folder, what its configuration and its card say it is or came from."""
+    yield folder.name if Path(model).expanduser().is_dir() else model.removeprefix(MODELSCOPE).partition("@")[0]
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        yield str(json.loads((folder / "config.json").read_text(encoding="utf-8")).get("_name_or_path", ""))
+    try:
+        card = (folder / "README.md").read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return
+    _, opened, rest = card.partition("---\n")
+    header, _, body = rest.partition("\n---\n") if opened else ("", "", card)
+    if base := re.search(r"^base_model:\s*(?:\n?- )?(\S+)", header, re.MULTILINE):
+        yield base[1].strip("'\"")
+    if heading := re.search(r"^#+ (.+)$", body, re.MULTILINE):
+        yield heading[1]
+
+
 def _digest(folder: Path) -> str:
-    """Return a digest of what decides a model's vectors: weights, tokenizer and configuration."""
+    """Return a digest of what decides a model's vectors: weights, tokenizer and configuration.
+
+    It is the same for the same model from a hub, a mirror or a folder, and does not change with its card.
+    """
     digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in (".safetensors", ".json", ".bin", ".txt", ".model"):
-            digest.update(path.relative_to(folder).as_posix().encode())
-            with open(path, "rb") as file:
-                digest.update(hashlib.file_digest(file, "sha256").digest())
+    for name in files_of(folder):
+        if name.endswith(_DECIDING):
+            digest.update(name.encode())
+            digest.update(_file_digest(folder / name))
     return digest.hexdigest()
+
+
+def _file_digest(path: Path) -> bytes:
+    # The cache of the Hugging Face hub names large files after their SHA-256: gigabytes need not be read for it.
+    target = path.resolve()
+    if path.is_symlink() and target.parent.name == "blobs" and re.fullmatch(r"[0-9a-f]{64}", target.name):
+        return bytes.fromhex(target.name)
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").digest()
 
 
 def _fingerprint(identity: str, query_prompt: str, passage_prompt: str) -> str:
