@@ -37,7 +37,12 @@ def load_public(name: str, data: Path) -> PublicSet:
     return SETS[name](name, data)
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
+def read_rows(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a compressed file of JSON lines.
+
+    Raises:
+        InputError: The file cannot be read.
+    """
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             yield from map(json.loads, file)
@@ -49,7 +54,7 @@ def _reading_set(file: str, asked: str, told: str) -> Callable[[str, Path], Publ
     """Return what loads a SQuAD-like file. `par` joins the languages of XQuAD."""
 
     def load(name: str, data: Path) -> PublicSet:
-        rows = list(_read(data / "qa" / f"{file}.jsonl.gz"))
+        rows = list(read_rows(data / "qa" / f"{file}.jsonl.gz"))
         contexts = {row["par"]: row for row in rows if "par" in row and row["lang"] == told}
         documents: dict[str, Document] = {}
         questions = []
@@ -82,11 +87,11 @@ def _pair(row: dict[str, Any]) -> str:
 def _crud_news(name: str, data: Path) -> PublicSet:
     """Return questions about single news texts, asked of all news there are."""
     news = data / "news"
-    rows = list(_read(data / "qa" / "dev_crud_news.jsonl.gz"))
+    rows = list(read_rows(data / "qa" / "dev_crud_news.jsonl.gz"))
     documents = [
         document_from_text(row["text"], row["title"] or None, source=row["id"])
         for file in sorted(news.glob("*.jsonl.gz"))
-        for row in _read(file)
+        for row in read_rows(file)
     ]
     known = {document.source: document for document in documents}
     questions = []

@@ -39,7 +39,7 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
     ("manner", r"怎么|怎样|如何|咋|\bhow\b"),
     ("yes-no", r"吗|是否|是不是|有没有|能不能|会不会|对不对|^(?:is|are|was|were|do|does|did|has|have|can|will)\b"),
 )
-_ASKING = re.compile(
+ASKING = re.compile(
     r"为什么|为何|为啥|是?(?:什么原因|什么时候|什么时间|什么地方|什么样的?|什么|啥时候?|啥)|什么是|何时|何地|何处|何人"
     r"|哪一?[天年月日位个]|哪里|哪儿|哪些|哪几个?|哪[两二三四五六七八九十]个?|哪|谁"
     r"|多少|(?<![近这前好十])几(?![乎何经许])[号月日天年个]?|多[大高长远重快久深宽]|怎么样?|怎样|如何|咋|是否|是不是|有没有|能不能"
@@ -171,7 +171,7 @@ def _terms(folded: str, names: Set[str]) -> tuple[Term, ...]:
     """Return the words that carry meaning, each once, without the words that only ask."""
     found: dict[str, Term] = {}
     focus = ""
-    runs = _ASKING.sub("\n", folded).split("\n")
+    runs = ASKING.sub("\n", folded).split("\n")
     for number, run in enumerate(runs):
         words = [word for word in _join_unknown(words_of(run)) if _carries_meaning(word)]
         for word in words:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parent
 BUNDLED_EMBEDDER = "bundled"
+BUNDLED_READER = "bundled"
 ARTICLE = PACKAGE / "data" / "liuzhou.txt"
 STORE_VARIABLE = "RAG_STORE"
 STORE_FILE = "store.sqlite"  # in the folder of a store
@@ -15,8 +16,13 @@ STORE_FILE = "store.sqlite"  # in the folder of a store
 class Settings:
     """What a `Pipeline` is built from. See models.md for the models one can name."""
 
-    embedder: str = BUNDLED_EMBEDDER  # "bundled", a model id of a hub, or a folder
-    revision: str | None = None  # of a hub model: branch, tag or commit
+    embedder: str = BUNDLED_EMBEDDER  # "bundled", a folder, an id of a hub (ORG/NAME), or modelscope:ORG/NAME
+    revision: str | None = None  # of an embedder of a hub: branch, tag or commit
+    reader: str = BUNDLED_READER  # "bundled", or an extractive question-answering model, named like an embedder
+    reader_revision: str | None = None  # of a reader of a hub
+    reranker: str | None = None  # any cross-encoder, named like an embedder; None: the fused order stands
+    reranker_revision: str | None = None  # of a reranker of a hub
+    offline: bool = False  # nothing is asked of a hub: folders and the cache only, as with HF_HUB_OFFLINE=1
     device: str | None = None  # "cpu", "cuda", "mps"; None lets the library choose
     batch_size: int = 64  # passages embedded at once
     query_prompt: str | None = None  # put before each query; None: what the model itself names
@@ -24,10 +30,17 @@ class Settings:
     passage_size: int = 400  # characters at most, where the embedder's own limit is not smaller
     k: int = 8  # hits the reader looks into
     arm_k: int = 50  # hits each arm gives to the fusion
-    # Fusion: chosen on the development sets with bench/retrieval.py, see models.md.
-    fusion_constant: float = 3.0  # of reciprocal rank fusion
-    dense_weight: float = 0.15  # of the dense arm; the lexical arm weighs 1
-    min_shared: float = 0.25  # share of the query's grams its best texts must hold, else the lexical arm weighs 0
+    rerank_k: int = 20  # first fused hits that the reranker puts into its own order
+    read_k: int = 8  # first hits of each arm that are read: how near each other the query's words stand
+    stretch_k: int = 5  # first hits whose best stretch is embedded, where the embedder is a static one
+    # Fusion: chosen on the development sets with `python -m training.choose_fusion`, see models.md. BM25, as a share
+    # of the best hit's, weighs 1.
+    near_weight: float = 0.75  # of the share of the query that stands within about 30 characters
+    nearby_weight: float = 2.0  # within about 100
+    dense_weight: float = 0.8  # of the cosine; 0 leaves the embeddings out
+    stretch_weight: float = 0.6  # of the cosine of the best stretch
+    min_shared: float = 0.05  # share of the query its best text must say, else the lexical signals weigh 0
+    fusion_constant: float = 3.0  # of reciprocal rank fusion, for hits that are not read
     threshold: float | None = None  # confidence, 0 to 1, below which a question is refused; None: the reader's own
     max_question: int = 2000  # characters
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from rag.lexical import TantivyIndex, grams
+import rag.lexical
+from rag.lexical import TantivyIndex, concepts, grams, ways_of
 
 NONE = np.empty(0, np.int64)
 
@@ -58,3 +59,54 @@ def test_a_damaged_folder_is_refused(tmp_path):
     (tmp_path / "lexical" / "meta.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="not a readable lexical index"):
         TantivyIndex(tmp_path / "lexical")
+
+
+def test_words_that_only_ask_are_not_searched_for():
+    assert [concept.literal for concept in concepts("柳州在哪里？", True, False)] == ["柳", "州", "在", "柳州", "州在"]
+    assert found(index_over("哪里什么多少", "柳州"), "柳州在哪里") == [1]
+
+
+def test_a_question_of_asking_words_alone_is_searched_for_as_it_is():
+    assert found(index_over("为什么", "柳州"), "什么") == [0]
+
+
+def test_the_literal_way_counts_fully_and_translations_less():
+    (word,) = [concept for concept in concepts("population", True, False) if concept.literal]
+    assert ways_of(word)[:2] == [("population", 1.0), ("人口", 1.0)]
+    assert min(factor for _, factor in ways_of(word)) < 1
+
+
+def test_an_english_question_finds_chinese_texts():
+    index = index_over("城市的大学在北方", "华沙的人口在增长", "天气在变冷")
+    assert found(index, "What is the population of Warsaw?")[0] == 1
+
+
+def test_a_rare_translation_does_not_outweigh_a_usual_one():
+    # 母群体 is a translation of population too, far less likely, and in one text alone.
+    texts = ["华沙的人口在增长", "母群体在这里", *(f"第{number}个城市的人口在这里" for number in range(5))]
+    assert found(index_over(*texts), "population of Warsaw")[0] == 0
+
+
+def test_a_phrase_is_translated_as_a_whole():
+    assert found(index_over("超级的碗在这里", "超级碗在这里"), "Who won the Super Bowl?")[0] == 1
+
+
+def test_nothing_is_translated_where_no_text_is_of_the_other_language(monkeypatch):
+    def never(word):
+        raise AssertionError(word)
+
+    english = index_over("The population of a city and what belongs to it")
+    chinese = index_over("华沙的人口在增长，书名是The Pianist")
+    monkeypatch.setattr(rag.lexical, "chinese_of", never)
+    monkeypatch.setattr(rag.lexical, "english_of", never)
+    concepts.cache_clear()
+    assert found(english, "population") == [0]
+    assert found(chinese, "华沙人口") == [0]
+    assert found(chinese, "！") == []
+
+
+def test_languages_are_seen_anew_after_a_change():
+    index = index_over("The population of a city and what belongs to it")
+    assert found(index, "人口") == [0]
+    index.change([(1, "人口在增长，城市的人口")], np.array([0]))
+    assert found(index, "population") == [1]
