@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -42,7 +43,15 @@ PAIR_FILES = {
 }
 DICTIONARY_FILES = ["cedict_zh_en", "wordnet_zh_en", "cldr_names", "government_terms_own", "tico19_terms"]
 WORD_FILES = ["jieba_small_freq", "thuocl_df", "cedict_zh_en", "cldr_names", "government_terms_own"]
+NAMES_FILE = "cedict_full"  # a word whose pinyin has a capital is a name: 柳州 is Liuzhou
 MAX_GLOSS_WORDS = 4  # longer glosses of a dictionary are explanations, not translations
+ROOT = Path(__file__).parent.parent
+OWN_EVALUATION = ("eval/data/questions.jsonl", "eval/data/texts/*.txt", "rag/data/liuzhou.txt")  # below ROOT
+# Characters of a normal form that two texts share only where one is taken from the other. Texts are looked at in
+# steps of as many, so that a shared run of twice the length is always found.
+BLOCK = 25
+ASCII_BLOCK = 60
+MIN_SENTENCE = 8  # characters of a normal form; many texts have shorter sentences in common
 
 
 class _SimplifyTable(dict[int, str]):
@@ -83,7 +92,7 @@ class TrainingTexts:
     traditional: dict[str, list[str]]  # simplified character -> its traditional forms
     rows: dict[str, int] = field(default_factory=dict)  # file -> rows used
     digests: dict[str, str] = field(default_factory=dict)  # file -> sha256
-    dropped: int = 0  # texts equal to a development question or context, left out
+    dropped: int = 0  # texts left out as they share something with a withheld text
 
 
 @dataclass(frozen=True)
@@ -133,17 +142,55 @@ def read_table(path: Path) -> Iterator[list[str]]:
             yield line.rstrip("\n").split("\t")
 
 
-def development_forms(folder: Path) -> set[str]:
-    """Return the normal form of every question, context and sentence of every dev_* file."""
-    forms = set()
+class Withheld:
+    """What must not be trained on: whole texts, and every run of about fifty characters of them (English: 120)."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        """Take the normal forms."""
+        forms = {normal_form(text) for text in texts} - {""}
+        self._forms = forms
+        blocks: dict[int, set[str]] = {BLOCK: set(), ASCII_BLOCK: set()}
+        for form in forms:
+            size = ASCII_BLOCK if form.isascii() else BLOCK
+            blocks[size].update(form[at : at + size] for at in range(0, len(form) - size + 1, size))
+        self._blocks = {size: found for size, found in blocks.items() if found}
+
+    def holds(self, text: str) -> bool:
+        """Say whether a text equals one that is withheld, or shares a run of characters with one."""
+        form = normal_form(text)
+        return form in self._forms or any(
+            not blocks.isdisjoint([form[at : at + size] for at in range(len(form) - size + 1)])
+            for size, blocks in self._blocks.items()
+            if len(form) >= size
+        )
+
+
+def withheld_texts(folder: Path) -> Withheld:
+    """Return every question, context and sentence of every dev_* file and of this project's own evaluation."""
+    return Withheld(chain(_development_texts(folder), _own_texts()))
+
+
+def _development_texts(folder: Path) -> Iterator[str]:
     for path in sorted(folder.glob("*/dev_*.jsonl.gz")):
         for row in read_json_rows(path):
-            forms |= {normal_form(row[key]) for key in ("question", "context", "zh", "en") if row.get(key)}
-    return forms - {""}
+            yield from (row[key] for key in ("question", "context", "zh", "en") if row.get(key))
+
+
+def _own_texts() -> Iterator[str]:
+    """Yield each text as a whole (its lines may be broken inside of words) and by sentences, and each question."""
+    for pattern in OWN_EVALUATION:
+        for path in sorted(ROOT.glob(pattern)):
+            text = path.read_text(encoding="utf-8")
+            if path.suffix == ".jsonl":
+                yield from (json.loads(line)["question"] for line in text.splitlines())
+            else:
+                yield text
+                sentences = re.split(r"[。！？.!?]|\n\s*\n", text)
+                yield from (sentence for sentence in sentences if len(normal_form(sentence)) >= MIN_SENTENCE)
 
 
 def read_training_texts(folder: Path, news_limit: int = 40_000, news_characters: int = 800) -> TrainingTexts:
-    """Read every training source, leaving out what the development sets contain.
+    """Read every training source, leaving out what the development sets and our own evaluation contain.
 
     Args:
         folder: Holds qa/, pairs/, parallel/, lexicon/ and news/.
@@ -155,18 +202,20 @@ def read_training_texts(folder: Path, news_limit: int = 40_000, news_characters:
     """
     if not folder.is_dir():
         raise DataError(f"There is no data folder {folder}. Give the folder of the public data with --data.")
-    forbidden = development_forms(folder)
+    withheld = withheld_texts(folder)
     texts = TrainingTexts([], PairTexts("dictionary", [], []), [], set(), {})
     for source, names in PAIR_FILES.items():
         pairs = PairTexts(source, [], [])
         for name in names:
             path = find_file(folder, f"{name}.jsonl.gz")
-            _note(texts, folder, path, _append_pairs(texts, pairs, _pairs_of(path), forbidden))
+            _note(texts, folder, path, _append_pairs(texts, pairs, _pairs_of(path), withheld))
         texts.pairs.append(pairs)
     for name in DICTIONARY_FILES:
         path = find_file(folder, f"lexicon/{name}.tsv.gz")
         glosses = ((zh, en) for zh, en, *_ in read_table(path) if len(en.split()) <= MAX_GLOSS_WORDS)
-        _note(texts, folder, path, _append_pairs(texts, texts.dictionary, glosses, forbidden))
+        _note(texts, folder, path, _append_pairs(texts, texts.dictionary, glosses, withheld))
+    path = find_file(folder, f"lexicon/{NAMES_FILE}.tsv.gz")
+    _note(texts, folder, path, _append_pairs(texts, texts.dictionary, _names_of(path), withheld))
     for name in WORD_FILES:
         path = find_file(folder, f"lexicon/{name}.tsv.gz")
         words = {row[0] for row in read_table(path)}
@@ -178,15 +227,15 @@ def read_training_texts(folder: Path, news_limit: int = 40_000, news_characters:
         if traditional not in simplified.split():
             texts.traditional.setdefault(simplified.split()[0], []).append(traditional)
     _note(texts, folder, path, sum(map(len, texts.traditional.values())))
-    _read_news(texts, folder, forbidden, news_limit, news_characters)
+    _read_news(texts, folder, withheld, news_limit, news_characters)
     return texts
 
 
 def count_leaks(texts: TrainingTexts, folder: Path) -> int:
-    """Return how many training texts equal a development text; `read_training_texts` leaves none."""
-    forbidden = development_forms(folder)
+    """Return how many training texts share something with a withheld text; `read_training_texts` leaves none."""
+    withheld = withheld_texts(folder)
     everything = chain(texts.news, *((*pairs.queries, *pairs.passages) for pairs in [*texts.pairs, texts.dictionary]))
-    return sum(normal_form(text) in forbidden for text in everything)
+    return sum(withheld.holds(text) for text in everything)
 
 
 def read_development_sets(folder: Path) -> list[DevelopmentSet]:
@@ -240,10 +289,19 @@ def _pairs_of(path: Path) -> Iterator[tuple[str, str]]:
             yield row["query"], row["passage"]
 
 
-def _append_pairs(texts: TrainingTexts, pairs: PairTexts, new: Iterable[tuple[str, str]], forbidden: set[str]) -> int:
+def _names_of(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield names and their pinyin without tones, as a newspaper writes it: 毛泽东 is Mao Zedong."""
+    for _, word, pinyin, *_ in read_table(path):
+        syllables = re.sub(r"[1-5]", "", pinyin.replace("u:", "u")).split()
+        if pinyin[:1].isupper() and len(word) == len(syllables) > 1:
+            spelt = "".join(f" {part}" if part[0].isupper() else part for part in syllables)
+            yield word, spelt.strip()
+
+
+def _append_pairs(texts: TrainingTexts, pairs: PairTexts, new: Iterable[tuple[str, str]], withheld: Withheld) -> int:
     before = len(pairs.queries)
     for query, passage in new:
-        if normal_form(query) in forbidden or normal_form(passage) in forbidden:
+        if withheld.holds(query) or withheld.holds(passage):
             texts.dropped += 1
             continue
         pairs.queries.append(fold(query))
@@ -251,7 +309,7 @@ def _append_pairs(texts: TrainingTexts, pairs: PairTexts, new: Iterable[tuple[st
     return len(pairs.queries) - before
 
 
-def _read_news(texts: TrainingTexts, folder: Path, forbidden: set[str], limit: int, characters: int) -> None:
+def _read_news(texts: TrainingTexts, folder: Path, withheld: Withheld, limit: int, characters: int) -> None:
     paths = sorted((folder / "news").glob("*.jsonl.gz"))
     if not paths:
         raise DataError(f"{folder / 'news'} holds no *.jsonl.gz file. Give the folder of the data with --data.")
@@ -266,7 +324,7 @@ def _read_news(texts: TrainingTexts, folder: Path, forbidden: set[str], limit: i
         for row in read_json_rows(path):
             if kept == share:
                 break
-            if row["id"] in asked or normal_form(row["text"]) in forbidden:
+            if row["id"] in asked or withheld.holds(row["text"]):
                 texts.dropped += 1
                 continue
             texts.news.append(fold(row["text"][:characters]))
