@@ -9,7 +9,10 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 TORCH := $(shell sed -n 's/^torch==/torch==/p' constraints.txt)
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test check eval eval-gate eval-full train build clean
+# Folder of the public data.
+DATA ?= ../shared/data
+
+.PHONY: run test check eval eval-gate eval-full model-figures train train-embedder train-reader build clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -38,14 +41,28 @@ eval-full: $(VENV)/.run
 	$(BIN)/python -m eval --data $(DATA) --public cmrc2018 drcd xquad-zh xquad-en xquad-en-zh crud-news --jobs 2
 	$(BIN)/python -m eval.simulate
 
+# The tables of models.md: each arm of the search and the reader alone, with intervals, on the public data.
+model-figures: $(VENV)/.run
+	$(BIN)/python -m bench.retrieval --data $(DATA)
+	$(BIN)/python -m bench.reader --data $(DATA)
+
 # Makes the bundled models and tables anew from the public data in DATA (see training/README.md).
-DATA ?= ../shared/data
 train: $(VENV)/.test
 	$(BIN)/python -m training.lexicon --data $(DATA)
 	$(BIN)/python -m training.dictionary --data $(DATA)
 	$(BIN)/python -m training.boundaries --data $(DATA)
-	$(BIN)/python -m training.train_embedder --data $(DATA)
-	$(BIN)/python -m training.train_reader --data $(DATA)
+	$(BIN)/python -m training.translations --data $(DATA)
+	$(BIN)/python -m training.term_recall --data $(DATA)
+	$(MAKE) train-embedder train-reader
+
+# Both go on from their last checkpoint in build/ where they were killed. ARGS adds options.
+train-embedder: $(VENV)/.test
+	$(BIN)/python -m training.train_embedder --data $(DATA) $(ARGS)
+
+train-reader: $(VENV)/.test
+	$(BIN)/python -m training.train_reader --data $(DATA) $(ARGS)
+	$(BIN)/python -m training.calibrate_reader --data $(DATA)
+	$(BIN)/python -m training.reader_card --data $(DATA)
 
 build: $(VENV)/.test
 	$(BIN)/python -m build --no-isolation

@@ -26,6 +26,7 @@ from rag.pipeline import open as open_store
 from rag.settings import STORE_FILE, Settings
 
 FAILED, BAD_USAGE = 1, 2  # exit codes
+MODELS = ("embedder", "reader", "reranker", "offline")  # options of the default system
 # Options that take many values.
 SEVERAL = ("--documents", "--distractors", "--system", "--public", "--reference", "--growth")
 COST, SUMMARY, TABLE, PAGE = "cost.json", "summary.json", "table.md", "index.html"
@@ -79,6 +80,9 @@ def evaluate(
         list[Path] | None, typer.Option("--system", metavar="TOML", help="Settings to evaluate; may be given often.")
     ] = None,
     embedder: Annotated[str, typer.Option(help="Embedder of the default system: a hub id or a folder.")] = "bundled",
+    reader: Annotated[str, typer.Option(help="Extractive reader of the default system, likewise.")] = "bundled",
+    reranker: Annotated[str | None, typer.Option(help="Cross-encoder of the default system. Default: none.")] = None,
+    offline: Annotated[bool, typer.Option("--offline", help="Ask no hub.")] = False,
     reference: Annotated[
         list[str] | None,
         typer.Option("--reference", metavar="NAME", help=f"Only these: {', '.join(REFERENCES)}, or none."),
@@ -124,7 +128,7 @@ def evaluate(
     _refuse_contradictions(context)
     if compare:
         raise typer.Exit(_compare(compare, output))
-    settings = Settings(embedder=embedder)
+    settings = Settings(embedder=embedder, reader=reader, reranker=reranker, offline=offline)
     asking = Asking(output, jobs, fresh, judge)
     if public:
         raise typer.Exit(_evaluate_public(public, data, system, settings, reference, asking))
@@ -189,7 +193,7 @@ def _refuse_contradictions(context: typer.Context) -> None:
     given = {name for name, source in sources.items() if source and source.name == "COMMANDLINE"}
     for option, allowed in (
         ("compare", {"compare", "output"}),
-        ("public", {"public", "data", "system", "embedder", "reference", "judge", "output", "jobs", "fresh"}),
+        ("public", {*MODELS, "public", "data", "system", "reference", "judge", "output", "jobs", "fresh"}),
     ):
         idle = sorted(given - allowed)
         if option in given and idle:

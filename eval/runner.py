@@ -26,6 +26,7 @@ from eval.judge import judge, load_generator
 from eval.scoring import DEPTH, Row, score
 from eval.systems import Places, SystemSpec, make_system
 from rag import __version__
+from rag.bundled_reader import FOLDER
 from rag.citations import Answer
 from rag.errors import InputError
 from rag.pipeline import Pipeline
@@ -322,7 +323,7 @@ def _manifest(
             for spec in specs
         ],
         "versions": {"python": platform.python_version()} | {name: _version(name) for name in LIBRARIES},
-        "models": {"reader": _digest(WEIGHTS.read_bytes()), "embedders": _embedders(specs, built), "judge": judge},
+        "models": {"reader": _digest_of_reader(), "embedders": _embedders(specs, built), "judge": judge},
         "program": {"version": __version__, "digest": _digest_of_program()},
     }
     fingerprint = _digest(json.dumps(inputs, sort_keys=True, ensure_ascii=False).encode())
@@ -339,6 +340,10 @@ def _manifest(
         },
         "built": {name: asdict(one) | {"folder": ""} for name, one in built.items()},
     }
+
+
+def _digest_of_reader() -> str:
+    return _digest(WEIGHTS.read_bytes() + (FOLDER / "model.safetensors").read_bytes())
 
 
 def _embedders(specs: Sequence[SystemSpec], built: dict[str, Built]) -> dict[str, str]:

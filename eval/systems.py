@@ -71,17 +71,18 @@ def read_system(path: Path) -> SystemSpec:
     for key, value in record.items():
         if key not in known:
             raise InputError(f"{path}: no setting {key!r}. Known are: name, growth, {', '.join(known)}.")
-        kind = next(kind for kind in (str, float, int) if kind.__name__ in str(known[key].type))
-        if not isinstance(value, (float, int) if kind is float else kind) or isinstance(value, bool):
+        kind = next(kind for kind in (str, float, bool, int) if kind.__name__ in str(known[key].type))
+        fits = isinstance(value, (float, int) if kind is float else kind)
+        if not fits or isinstance(value, bool) != (kind is bool):
             raise InputError(f"{path}: the setting {key!r} is {value!r}; it takes {_KINDS[kind]}.")
-        if isinstance(value, int) and key in ("k", "arm_k", "batch_size", "passage_size") and value < 1:
+        if isinstance(value, int) and key in ("k", "arm_k", "rerank_k", "batch_size", "passage_size") and value < 1:
             raise InputError(f"{path}: the setting {key!r} is {value}; it takes a whole number above 0.")
     if name in REFERENCES or not isinstance(growth, int) or growth < 1:
         raise InputError(f"{path}: {name!r} is the name of a reference system, or growth is no whole number above 0.")
     return SystemSpec(name, Settings(**record), growth=growth)
 
 
-_KINDS = {str: "a text", float: "a number", int: "a whole number"}
+_KINDS = {str: "a text", float: "a number", int: "a whole number", bool: "true or false"}
 
 
 def make_system(spec: SystemSpec, chat: Pipeline) -> System:

@@ -4,6 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -15,9 +16,11 @@ from rag.evidence import Setting
 from rag.feedback import MAX_CORRECTION, Feedback
 from rag.passages import Passage, split_document
 from rag.question import Asked, analyse, complete
-from rag.reader import EXTRACTIVE, Quote, Reading, read
+from rag.reader import Quote, Reading, read
+from rag.reranker import LazyReranker
 from rag.retriever import Hit, Retriever
 from rag.settings import ARTICLE, Settings, default_store_folder
+from rag.span_model import SpanModel, load_span_model
 from rag.store import Store
 
 TRIES = 10  # to answer from documents that did not change meanwhile
@@ -53,7 +56,13 @@ class Pipeline:
         self.settings = settings
         self.embedder = embedder or load_embedder(settings)
         self.store = Store(folder, self.embedder, settings.passage_size)
-        self.retriever = Retriever(self.store, self.embedder, settings)
+        reranker = LazyReranker(settings) if settings.reranker else None
+        self.retriever = Retriever(self.store, self.embedder, settings, reranker)
+
+    @cached_property
+    def spans(self) -> SpanModel:
+        """The model that proposes the words of an answer, loaded when a question is first asked."""
+        return load_span_model(self.settings)
 
     def close(self) -> None:
         """Close the store."""
@@ -213,7 +222,7 @@ class Pipeline:
         clock.lap("question")
         hits = retrieve(asked.query, self.settings.k)
         clock.lap("search")
-        reading = read(asked, hits, self.setting_of, self.embedder, self.settings.threshold)
+        reading = read(asked, hits, self.setting_of, self.embedder, self.spans, self.settings.threshold)
         clock.lap("read")
         answer = self._compose(question, asked, hits, reading)
         clock.lap("cite")
@@ -242,7 +251,7 @@ class Pipeline:
             missing=reading.missing,
             checks=tuple(_verbatim(citation) for citation in citations) + reading.checks,
             timings={},
-            models={"embedder": self.embedder.name, "reader": EXTRACTIVE},
+            models={"embedder": self.embedder.name, "reader": self.spans.name},
             withheld=tuple(self._cite(reading.withheld)),
         )
 

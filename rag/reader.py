@@ -1,9 +1,9 @@
 """The extractive reader: chooses, from the hits, the shortest words that answer, or says that none do.
 
-A small network over the features of each clause (evidence.py) tells how likely the answer stands in
-it. The answer is the run of clauses within one sentence that gathers most of that likelihood for
-its length. A second network over `TRUST_FEATURES` says how likely the chosen words answer at all.
-Both are learnt from public reading sets by training/train_reader.py.
+A span model (span_model.py) proposes spans of each hit; they and the clauses around them are the pieces an
+answer may quote (pieces.py). Two small networks choose among the pieces, a third says how likely the
+chosen words answer at all. They are learnt by training/calibrate_reader.py, from questions of public
+reading sets that the bundled span model has not seen.
 """
 
 import json
@@ -19,29 +19,32 @@ from rag import kinds
 from rag.citations import Check, Verdict
 from rag.embedder import Embedder
 from rag.errors import ModelError
-from rag.evidence import CLAUSE_FEATURES, Evidence, Matrix, Setting, coverage, gather
+from rag.evidence import CLAUSE_FEATURES, Matrix, Setting, coverage, gather
 from rag.folding import fold
 from rag.passages import Passage
+from rag.pieces import PIECE_FEATURES, PROPOSED, Pieces, cut
 from rag.question import Asked
 from rag.retriever import Hit
+from rag.span_model import SpanModel
 
-EXTRACTIVE = "extractive"
 WEIGHTS = Path(__file__).parent / "data" / "reader.json"
 HEADLINE_FACTOR = 0.2  # of a headline's likelihood; the reading sets have none to learn it from
 EDGE_SHARE = 0.15  # of the best clause's likelihood, below which a clause at the end of an answer is left out
-MAX_CLAUSES = 8  # in an answer
-MAX_LENGTH = 200  # characters of an answer; a single clause may be longer
+LEAST_MASS = 1e-3  # of the clauses of a piece, so that their opinion alone rules nothing out
+
 
 TRUST_FEATURES = (
     "coverage", "sentence_coverage", "passage_coverage", "hits_coverage", "focus", "focus_sentence", "focus_passage",
     "worst_missing",
     "name_missing", "noun_missing", "verb_missing", "sentence_missing", "number_missing", "promise_broken",
     "kind_met", "kind_unmet",
-    "kind_in_sentence", "mass", "best", "terms", "asks_person", "asks_date", "asks_number", "asks_place", "asks_list",
+    "kind_in_sentence", "likelihood", "rival", "holds", "log_holds", "is_it", "hit_odds", "odds", "echo", "length",
+    "proposed", "terms", "asks_person", "asks_date", "asks_number", "asks_place", "asks_list",
     "asks_reason", "asks_fact", "yes_no", "english",
 )  # fmt: skip
 
 
+OF_PIECE = ("holds", "log_holds", "is_it", "hit_odds", "odds", "echo", "proposed")  # taken from PIECE_FEATURES
 _PARTS = ("mean", "deviation", "hidden", "hidden_bias", "output")
 
 
@@ -86,11 +89,11 @@ class Network:
 
 @dataclass(frozen=True)
 class Weights:
-    """What was learnt, and the two numbers that were chosen: see training/train_reader.py."""
+    """What was learnt, and the threshold that was chosen: see training/calibrate_reader.py."""
 
     clause: Network
+    choice: Network
     trust: Network
-    price: float  # likelihood that 100 characters more must gain to be quoted
     threshold: float  # of the probability, below which the reader refuses
 
 
@@ -98,10 +101,12 @@ class Weights:
 def load_weights(path: Path = WEIGHTS) -> Weights:
     """Read the bundled weights, once."""
     record = json.loads(path.read_text(encoding="utf-8"))
-    for name, features in (("clause", CLAUSE_FEATURES), ("trust", TRUST_FEATURES)):
+    for name, features in (("clause", CLAUSE_FEATURES), ("choice", PIECE_FEATURES), ("trust", TRUST_FEATURES)):
         if tuple(record[name]["features"]) != features:
-            raise ModelError(f"{path} was learnt for other {name} features; run training/train_reader.py.")
-    return Weights(_network(record["clause"]), _network(record["trust"]), record["price"], record["threshold"])
+            raise ModelError(f"{path} was learnt for other {name} features; run training/calibrate_reader.py.")
+    return Weights(
+        _network(record["clause"]), _network(record["choice"]), _network(record["trust"]), record["threshold"]
+    )
 
 
 def _network(record: dict[str, list[float]]) -> Network:
@@ -114,6 +119,7 @@ def read(
     hits: Sequence[Hit],
     setting_of: Callable[[Passage], Setting],
     embedder: Embedder,
+    spans: SpanModel,
     threshold: float | None = None,
 ) -> Reading:
     """Choose the words that answer a question, or refuse.
@@ -123,20 +129,20 @@ def read(
         hits: Passages to look into, best first.
         setting_of: Tells what a passage stands under.
         embedder: Compares words and sentences by meaning.
+        spans: Proposes the words.
         threshold: Of the confidence, below which to refuse; None takes the one that was learnt, 0 never refuses.
     """
     if not hits:
         return Reading("refused", (), 0.0, (), notice(asked, ()))
-    evidence = gather(asked, hits, setting_of, embedder)
+    pieces = propose(asked, hits, setting_of, embedder, spans)
     weights = load_weights()
-    likelihood = likelihoods(evidence, weights.clause)
-    first, last = choose(evidence, likelihood, weights.price)
-    score = float(weights.trust(trust_features(evidence, likelihood, first, last)[None])[0])
+    likelihood, chosen = choose(pieces, weights.clause, weights.choice)
+    score = float(weights.trust(trust_features(pieces, likelihood, chosen)[None])[0])
     confidence = float(1 / (1 + np.exp(-score)))
-    missing = evidence.missing()
-    start, end = span_of(evidence, first, last)
-    passage = evidence.clauses[first].hit.passage
-    quote = Quote(passage, passage.start + start, passage.start + end)
+    missing = pieces.evidence.missing()
+    piece = pieces.pieces[chosen]
+    passage = piece.hit.passage
+    quote = Quote(passage, passage.start + piece.start, passage.start + piece.end)
     least = weights.threshold if threshold is None else threshold
     premise = false_premise(asked, hits) if least > 0 else ""
     if premise or confidence < least:
@@ -144,63 +150,67 @@ def read(
     return Reading("answered", (quote,), confidence, missing, "")
 
 
-def likelihoods(evidence: Evidence, network: Network) -> Matrix:
-    """Return how likely the answer stands in each clause, shape (clauses,): they add up to 1.
+def propose(
+    asked: Asked,
+    hits: Sequence[Hit],
+    setting_of: Callable[[Passage], Setting],
+    embedder: Embedder,
+    spans: SpanModel,
+) -> Pieces:
+    """Return the pieces of the hits that an answer may quote; the arguments are those of `read`."""
+    evidence = gather(asked, hits, setting_of, embedder)
+    return cut(evidence, hits, spans.candidates(asked.query, [hit.passage.text for hit in hits], PROPOSED))
 
-    A headline says in short what the body says in full, so it only answers where the body hardly does.
+
+def choose(pieces: Pieces, clause: Network, choice: Network) -> tuple[Matrix, int]:
+    """Return how likely each piece is the one to quote, and which is chosen.
+
+    Of the likeliest run of clauses, those at the ends are left out that are far less likely than the best one
+    among them: where the reader is sure of one clause, its neighbours add nothing.
     """
-    scores = network(evidence.features) + np.where(evidence.is_headline, np.log(HEADLINE_FACTOR), 0.0)
+    likelihood = likelihoods(pieces, clause, choice)
+    chosen = int(likelihood.argmax())
+    piece = pieces.pieces[chosen]
+    if piece.proposed:
+        return likelihood, chosen
+    by_clauses = _softmax(clause(pieces.evidence.features))
+    first, last = piece.first, piece.last
+    least = EDGE_SHARE * by_clauses[first : last + 1].max()
+    while by_clauses[first] < least:
+        first += 1
+    while by_clauses[last] < least:
+        last -= 1
+    shorter = [
+        at for at, one in enumerate(pieces.pieces) if (one.first, one.last) == (first, last) and not one.proposed
+    ]
+    return likelihood, shorter[0] if shorter else chosen
+
+
+def likelihoods(pieces: Pieces, clause: Network, choice: Network) -> Matrix:
+    """Return how likely each piece is the one to quote, shape (pieces,): they add up to 1.
+
+    Two opinions are multiplied: that of the piece, which leans on the span model, and that of its clauses, which does
+    not know it and errs elsewhere. A headline says in short what the body says in full, so it only answers where
+    the body hardly does.
+    """
+    evidence = pieces.evidence
+    sums = np.concatenate([[0.0], np.cumsum(_softmax(clause(evidence.features)))])
+    firsts, lasts = (np.array([getattr(piece, name) for piece in pieces.pieces]) for name in ("first", "last"))
+    by_clauses = np.log(sums[lasts + 1] - sums[firsts] + LEAST_MASS)
+    is_headline = evidence.is_headline[firsts]
+    return _softmax(choice(pieces.features) + by_clauses + np.where(is_headline, np.log(HEADLINE_FACTOR), 0.0))
+
+
+def _softmax(scores: Matrix) -> Matrix:
     powers = np.exp(scores - scores.max())
     return np.asarray(powers / powers.sum())
 
 
-def choose(evidence: Evidence, likelihood: Matrix, price: float) -> tuple[int, int]:
-    """Return the first and the last clause of the run that gathers most likelihood for its length.
-
-    The run lies within one sentence and holds at most MAX_CLAUSES clauses and MAX_LENGTH characters.
-    """
-    clauses = evidence.clauses
-    best, chosen = -np.inf, (0, 0)
-    for first, opening in enumerate(clauses):
-        mass = 0.0
-        for last in range(first, min(first + MAX_CLAUSES, len(clauses))):
-            closing = clauses[last]
-            length = closing.end - opening.start
-            same = closing.hit is opening.hit and closing.sentence == opening.sentence
-            if not same or (last > first and length > MAX_LENGTH):
-                break
-            mass += float(likelihood[last])
-            if mass - price * length / 100 > best:
-                best, chosen = mass - price * length / 100, (first, last)
-    return _without_edges(likelihood, *chosen)
-
-
-def _without_edges(likelihood: Matrix, first: int, last: int) -> tuple[int, int]:
-    """Leave out clauses at the ends that are far less likely than the best one between them.
-
-    Where the reader is sure of one clause, its neighbours add nothing; where it is unsure, they stay.
-    """
-    least = EDGE_SHARE * likelihood[first : last + 1].max()
-    while likelihood[first] < least:
-        first += 1
-    while likelihood[last] < least:
-        last -= 1
-    return first, last
-
-
-def span_of(evidence: Evidence, first: int, last: int) -> tuple[int, int]:
-    """Return the span of a run of clauses in its passage, without the comma or full stop it ends with."""
-    start, end = evidence.clauses[first].start, evidence.clauses[last].end
-    text = evidence.clauses[first].hit.passage.text
-    while end > start + 1 and text[end - 1] in "，,；;：:。.、 \n—":
-        end -= 1
-    return start, end
-
-
-def trust_features(evidence: Evidence, likelihood: Matrix, first: int, last: int) -> Matrix:
-    """Return what tells whether the chosen run of clauses answers, shape (len(TRUST_FEATURES),)."""
+def trust_features(pieces: Pieces, likelihood: Matrix, chosen: int) -> Matrix:
+    """Return what tells whether the chosen piece answers, shape (len(TRUST_FEATURES),)."""
+    evidence, piece = pieces.evidence, pieces.pieces[chosen]
     asked, clauses = evidence.asked, evidence.clauses
-    hit = clauses[first].hit
+    first, last, hit = piece.first, piece.last, piece.hit
     of_passage = [at for at, clause in enumerate(clauses) if clause.hit is hit]
     of_sentence = [at for at in of_passage if clauses[at].sentence == clauses[first].sentence]
     run = list(range(first, last + 1))
@@ -215,10 +225,15 @@ def trust_features(evidence: Evidence, likelihood: Matrix, first: int, last: int
     focus = np.array([term.focus for term in asked.terms], bool)
     relative = evidence.weights / (evidence.weights.max(initial=0.0) or 1.0)
     absent = {name: (1.0 - value) * relative * own for name, value in said.items()}
-    start, end = span_of(evidence, first, last)
-    text = hit.passage.text[start:end]
+    text = piece.text
     sentence = hit.passage.text[clauses[of_sentence[0]].start : clauses[of_sentence[-1]].end]
     met, met_in_sentence = (kinds.is_met(asked, words) for words in (text, sentence))
+    # Pieces that share words with the chosen one say the same at another length: they are no rivals.
+    alike = {
+        at
+        for at, other in enumerate(pieces.pieces)
+        if other.hit is hit and other.start < piece.end and piece.start < other.end
+    }
     written = set(re.findall(r"\d+(?:\.\d+)?", fold(hit.passage.text)))
     values = {name: coverage(value[:, None], evidence.weights)[0] for name, value in said.items()}
     features = {
@@ -239,8 +254,10 @@ def trust_features(evidence: Evidence, likelihood: Matrix, first: int, last: int
         "kind_met": met,
         "kind_unmet": kinds.asks_for_something(asked) and not met,
         "kind_in_sentence": met_in_sentence,
-        "mass": likelihood[run].sum(),
-        "best": likelihood[run].max(),
+        "likelihood": sum(float(likelihood[at]) for at in alike),
+        "rival": max((float(likelihood[at]) for at in range(len(likelihood)) if at not in alike), default=0.0),
+        **{name: pieces.features[chosen, PIECE_FEATURES.index(name)] for name in OF_PIECE},
+        "length": min(len(text), 100) / 100,
         "terms": min(len(asked.terms), 8) / 8,
         "asks_person": asked.kind == "person",
         "asks_date": asked.kind == "date",

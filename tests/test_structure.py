@@ -11,8 +11,9 @@ import rag
 
 ROOT = Path(__file__).parents[1]
 ORDER = """
-    errors settings spans folding boundaries decoding lines layout markup mending articles documents
-    passages lexicon embedder index lexical store retriever question kinds matching evidence
+    errors settings hub spans folding boundaries decoding lines layout markup mending articles documents
+    passages lexicon question recall translation embedder index lexical closeness fusion store reranker span_model
+    encoding bundled_reader reader_model retriever kinds matching evidence pieces
     citations feedback reader pipeline cli __main__
 """.split()
 EVAL_ORDER = """

@@ -1,336 +1,200 @@
-"""Make rag/data/reader.json: the weights of the extractive reader, from public reading sets.
+"""Trains the bundled reader (Chinese and English): a network that gives the span of a passage that answers.
 
-Two small networks are learnt. The first scores clauses: a softmax over all clauses of the hits,
-whose right ones are those the gold answer stands in. The second says whether the chosen words
-answer at all: right choices against wrong ones, against questions asked of texts that do not answer
-them, and against questions of which one word was exchanged for another question's.
+    python -m training.train_reader [--data ../shared/data] [--output rag/models/reader]
 
-Usage: python -m training.train_reader [--data ../shared/data] [--output rag/data/reader.json]
-Only train files are trained on; dev files serve to choose the threshold and for the figures printed at the end.
+The work folder holds the examples, a checkpoint and the log: a killed run goes on where it was. A GPU is
+used where torch finds one. Then `python -m training.calibrate_reader` learns when to trust the reader.
 """
 
 import argparse
 import gzip
+import hashlib
 import json
 import pickle
 import random
 import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
-from itertools import repeat
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
-from tqdm import tqdm
 
-from rag.documents import document_from_text
-from rag.evidence import CLAUSE_FEATURES, Evidence, gather
-from rag.pipeline import Pipeline
-from rag.question import analyse
-from rag.reader import (
-    TRUST_FEATURES,
-    WEIGHTS,
-    Network,
-    Weights,
-    choose,
-    likelihoods,
-    load_weights,
-    span_of,
-    trust_features,
-)
-from rag.retriever import Hit
-from rag.settings import Settings
-from training.variants import Variants
+from eval.measures.answers import best, cmrc_exact, cmrc_f1
+from rag.bundled_reader import FOLDER, VOCABULARY, best_span
+from rag.encoding import CONTEXT_FEATURES, QUESTION_FEATURES, TAGS, Vocabulary, fold_in_place, make_vocabulary, tokenise
+from rag.folding import is_han
+from rag.reader_model import MatchReaderConfig, MatchReaderForQuestionAnswering
+from training.embedder_card import licence_of
+from training.embedder_data import DataError, read_json_rows
+from training.reader_data import Example, Reading, all_examples, count_leaks, make_example, read_training_rows
+from training.reader_training import Plan, collate, train
+from training.reader_words import count_words, meaning_vectors, neighbour_vectors
 
-Row = npt.NDArray[np.float64]
-Record = dict[str, Any]
-
-TRAIN = {  # file: questions taken
-    "train_cmrc2018": 1800,
-    "train_crud_news": 884,
-    "train_chronoqa": 500,
-    "train_dureader_robust": 500,
-    "train_en_squad": 400,
-    "train_en_qed": 300,
-}
-DEV = {"dev_cmrc2018_half": 400, "dev_crud_news": 366, "dev_drcd": 300, "dev_dureader_robust": 287}
-POOL_HITS, OWN_HITS = 5, 8
-# The same question of all texts, of its own text, and there with a synonym, a typing error, or in English words.
-ANSWERABLE = ("pool", "own", "synonym", "typo", "english")
-# Asked of the nearest other texts, with one word of another question, for another kind of thing, in English so.
-UNANSWERABLE = ("elsewhere", "exchanged", "other kind", "english exchanged")
-# How much a case counts when trust is learnt: near misses in the text itself are what is hard.
-TRUST_WEIGHTS = {"pool": 0.2, "elsewhere": 0.2, "english": 0.5, "english exchanged": 0.5}
-UNSURE_WEIGHT = 0.1  # of a wrong choice for a question that has an answer: it says little about refusing
+WORDS = 45_000  # of the vocabulary
+CHARACTERS = 7_000
+VECTOR = 64  # dimensions of each of the two word vectors
+ARTICLE = 600  # characters of an article used at most
+COUNTED = 26_000  # articles whose words are counted
+DEV = {"cmrc": "dev_cmrc2018_half", "drcd": "dev_drcd"}
+DEV_SAMPLE = 250  # questions of each set for the log; the card measures all
 
 
-@dataclass(frozen=True)
-class Case:
-    """One question against one set of hits."""
+def build_vocabulary(reading: Reading, seed: int) -> tuple[list[str], list[str], Any]:
+    """Return the characters, the words and the word vectors, counted over news and the reading sets."""
+    news = random.Random(seed).sample(reading.news, min(COUNTED, len(reading.news)))
+    texts = {text: None for rows in reading.rows.values() for row in rows for text in (row["context"], row["question"])}
+    everything = [*news, *texts]
+    counts, cut = count_words(everything)
+    signs = [word for word, _ in counts.most_common(400) if len(word) == 1 and not word.isalnum()][:60]
+    words = [
+        word
+        for word, count in counts.most_common()
+        if count >= 4 and any(map(str.isalpha, word)) and (len(word) > 1 or is_han(word))
+    ]
+    words = [*signs, *words][:WORDS]
+    found = Counter(character for text in everything for character in fold_in_place(text))
+    characters = [
+        character
+        for character, count in found.most_common()
+        if count >= 5 and not character.isspace() and not (character.isascii() and character.isalnum())
+    ]
+    vectors = np.concatenate([meaning_vectors(words, VECTOR), neighbour_vectors(cut, words, VECTOR, seed)], axis=1)
+    return characters[:CHARACTERS], words, vectors.astype(np.float16)
 
-    source: str
-    kind: str  # of ANSWERABLE or of UNANSWERABLE
-    evidence: Evidence
-    right: tuple[int, ...]  # the clauses the gold answer stands in; none where there is no answer
-    gold: tuple[tuple[int, int], ...]  # spans of the gold answers in the passage of the first right clause
 
-    @property
-    def answerable(self) -> bool:
-        """Whether the hits may hold an answer."""
-        return self.kind in ANSWERABLE
+def prepare(
+    data: Path, work: Path, articles: int, share: float, seed: int
+) -> tuple[list[str], list[str], Any, list[Example]]:
+    """Return vocabulary, vectors and examples, from the work folder where they were made before."""
+    cache = work / f"examples-{articles}-{share}-{seed}.pkl"
+    if cache.is_file():
+        with cache.open("rb") as file:
+            return pickle.load(file)  # type: ignore[no-any-return]  # noqa: S301 - a file this program wrote
+    reading = read_training_rows(data, ARTICLE)
+    leaks = count_leaks(reading, data)
+    _say(f"{reading.dropped:,} rows equal to development texts left out, {reading.held_out:,} held out, {leaks} leaks")
+    if leaks:
+        raise DataError("Training would see development texts; mend read_training_rows.")
+    characters, words, vectors = build_vocabulary(reading, seed)
+    vocabulary = make_vocabulary(characters, words)
+    examples = all_examples(reading, data, vocabulary, articles, share, seed, torch.get_num_threads())
+    counts = dict(Counter(example.source for example in examples))
+    facts = {
+        "examples": counts, "dropped": reading.dropped, "held out": reading.held_out, "leaks": leaks,
+        "files": {
+            name: [len(rows), *licence_of(f"qa/{name}.jsonl.gz"), _digest(data / "qa" / f"{name}.jsonl.gz")]
+            for name, rows in reading.rows.items()
+        } | {
+            path.stem: [0, *licence_of(f"news/{path.name}"), _digest(path)]
+            for path in sorted((data / "news").glob("*.jsonl.gz"))
+        },
+    }  # fmt: skip
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "data.json").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    partial = cache.with_suffix(".partial")
+    with partial.open("wb") as file:
+        pickle.dump((characters, words, vectors, examples), file, protocol=5)
+    partial.replace(cache)
+    return characters, words, vectors, examples
 
-    def holds(self, first: int, last: int) -> bool:
-        """Say whether the words of a run of clauses hold a gold answer."""
-        if not self.right or self.evidence.clauses[first].hit is not self.evidence.clauses[self.right[0]].hit:
-            return False
-        start, end = span_of(self.evidence, first, last)
-        return any(start <= left and right <= end for left, right in self.gold)
 
-
-def load(path: Path, count: int, seed: int) -> list[Record]:
-    """Return up to `count` answerable records with literal answers, chosen by the seed."""
-    if not path.is_file():
-        sys.exit(f"{path} is absent. Name the folder of the public data with --data.")
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        rows = [json.loads(line) for line in file]
-    rows = [row for row in rows if row["answers"] and row["answer_starts"][0] >= 0]
+def read_dev(data: Path, name: str, count: int | None, seed: int) -> list[dict[str, Any]]:
+    """Return the answerable questions of a development set, or `count` of them."""
+    rows = [row for row in read_json_rows(data / "qa" / f"{name}.jsonl.gz") if row["answers"]]
     random.Random(seed).shuffle(rows)
     return rows[:count]
 
 
-def cases(rows: Sequence[Record], source: str, seed: int, data: Path, settings: Settings) -> Iterator[Case]:
-    """Ask each question of the pool of all texts, of its own text alone, and where it has no answer."""
-    chooser = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        chat = Pipeline(Path(folder), settings)
-        ids: dict[str, str] = {}
-        for row in rows:
-            if row["context"] not in ids:
-                document = document_from_text(row["context"], title=row.get("title") or "", source=f"text-{len(ids)}")
-                chat.add_document(document)
-                ids[row["context"]] = document.id
-        variants = Variants(rows, data, chooser)
-        for row in tqdm(rows, desc=source):
-            own = ids[row["context"]]
-            hits = chat.search(row["question"], 60)
-            own_hits = _own(hits, own)
-            others = [hit for hit in hits if hit.passage.document_id != own]
-            asked = [
-                ("pool", row["question"], hits[:POOL_HITS]),
-                ("elsewhere", row["question"], others[:POOL_HITS]),
-                ("own", row["question"], own_hits),
-                *((*variant, own_hits) for variant in variants.of(row["question"], row["context"], row["answers"][0])),
-            ]
-            for kind, question, chosen in asked:
-                if chosen:
-                    yield _case(chat, row, own, source, kind, question, chosen)
-        chat.close()
+def predict(model: MatchReaderForQuestionAnswering, vocabulary: Vocabulary, row: dict[str, Any]) -> str:
+    """Return the words the network chooses from a question's own context."""
+    example = make_example("", row["question"], row["context"], [], vocabulary)
+    if example is None:
+        return ""
+    batch, _ = collate([example], [(0, len(example.context.tokens))])
+    device = next(model.parameters()).device
+    with torch.no_grad():
+        output = model(**{name: value.to(device) for name, value in batch.items()})
+    first, last = best_span(output.span_logits[0].cpu().numpy())
+    tokens = tokenise(row["context"])
+    return str(row["context"][tokens.starts[first] : tokens.ends[last]])
 
 
-def _gather(job: tuple[Sequence[Record], str], seed: int, data: Path, settings: Settings) -> list[Case]:
-    return list(cases(*job, seed, data, settings))
+def figures(
+    model: MatchReaderForQuestionAnswering, vocabulary: Vocabulary, sets: Mapping[str, Sequence[dict[str, Any]]]
+) -> dict[str, float]:
+    """Return CMRC2018's exact match and F1 for each set."""
+    found: dict[str, float] = {}
+    for name, rows in sets.items():
+        said = [predict(model, vocabulary, row) for row in rows]
+        for kind, measure in (("em", cmrc_exact), ("f1", cmrc_f1)):
+            scores = [best(measure, answer, row["answers"]) for answer, row in zip(said, rows, strict=True)]
+            found[f"{name} {kind}"] = round(float(np.mean(scores)), 4)
+    return found
 
 
-def _own(hits: Sequence[Hit], document_id: str) -> list[Hit]:
-    """Return the hits in one document alone, as if it were the whole store."""
-    return _ranked(hit for hit in hits if hit.passage.document_id == document_id)[:OWN_HITS]
+def save(folder: Path, model: MatchReaderForQuestionAnswering, characters: Sequence[str], words: Sequence[str]) -> None:
+    """Write the folder that `AutoModelForQuestionAnswering` loads, in half precision."""
+    folder.mkdir(parents=True, exist_ok=True)
+    model.half().save_pretrained(folder)
+    (folder / "model.safetensors").chmod(0o644)
+    record = json.dumps({"characters": "".join(characters), "words": " ".join(words)}, ensure_ascii=False)
+    (folder / VOCABULARY).write_bytes(gzip.compress(record.encode(), mtime=0))
 
 
-def _ranked(hits: Iterable[Hit]) -> list[Hit]:
-    return [Hit(hit.passage, rank, hit.score, hit.arms) for rank, hit in enumerate(hits, start=1)]
-
-
-def _case(chat: Pipeline, row: Record, own: str, source: str, kind: str, question: str, hits: Sequence[Hit]) -> Case:
-    evidence = gather(analyse(question), _ranked(hits), chat.setting_of, chat.embedder)
-    if kind not in ANSWERABLE:
-        return Case(source, kind, evidence, (), ())
-    text = chat.store.document(own).text
-    pairs = zip(row["answers"], row["answer_starts"], strict=True)
-    golds = [gold for answer, start in pairs if (gold := _find(text, answer, start))]
-    for hit in dict.fromkeys(clause.hit.passage for clause in evidence.clauses):
-        inside = [
-            (start - hit.start, end - hit.start)
-            for start, end in golds
-            if hit.document_id == own and hit.start <= start and end <= hit.end
-        ]
-        if inside:
-            start, end = min(inside, key=lambda span: span[1] - span[0])
-            right = tuple(
-                at
-                for at, clause in enumerate(evidence.clauses)
-                if clause.hit.passage is hit and clause.start < end and start < clause.end
-            )
-            return Case(source, kind, evidence, right, tuple(inside))
-    return Case(source, kind, evidence, (), ())
-
-
-def _find(text: str, answer: str, near: int) -> tuple[int, int] | None:
-    """Return the span of the answer in the mended text that is nearest to its place in the source."""
-    answer = answer.strip().rstrip("。，,.；;")
-    places = [at for at in range(len(text)) if text.startswith(answer, at)] if answer else []
-    if not places:
-        return None
-    start = min(places, key=lambda at: abs(at - near))
-    return start, start + len(answer)
-
-
-def fit(rows: Row, loss_of: Callable[[torch.Tensor], torch.Tensor], units: int, epochs: int, seed: int) -> Network:
-    """Learn a network whose scores, shape (len(rows),), make `loss_of` small; Adam on all rows at once."""
-    torch.manual_seed(seed)
-    mean, deviation = rows.mean(axis=0), np.maximum(rows.std(axis=0), 1e-3)
-    inputs = torch.tensor((rows - mean) / deviation, dtype=torch.float32)
-    layers = torch.nn.Sequential(torch.nn.Linear(rows.shape[1], units), torch.nn.Tanh(), torch.nn.Linear(units, 1))
-    optimiser = torch.optim.AdamW(layers.parameters(), lr=0.01, weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
-    for _ in tqdm(range(epochs), desc="learning"):
-        optimiser.zero_grad()
-        loss_of(layers(inputs)[:, 0]).backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-        schedule.step()
-    parts = [parameter.detach().double().numpy().round(4) for parameter in layers.parameters()]
-    return Network(mean.round(5), deviation.round(5), parts[0].T, parts[1], parts[2][0], float(parts[3][0]))
-
-
-def learn_clauses(training: Sequence[Case], units: int, epochs: int, seed: int) -> Network:
-    """Learn the score of clauses: cross entropy of the softmax over a case's clauses with its right ones."""
-    usable = [case for case in training if case.right]
-    sizes = [len(case.evidence.clauses) for case in usable]
-    owner = torch.tensor(np.repeat(np.arange(len(usable)), sizes))
-    starts = np.cumsum([0, *sizes[:-1]])
-    right = torch.tensor([start + at for start, case in zip(starts, usable, strict=True) for at in case.right])
-    share = torch.tensor([1 / len(case.right) for case in usable for _ in case.right])
-
-    def loss(scores: torch.Tensor) -> torch.Tensor:
-        total = torch.zeros(len(usable)).index_add(0, owner, scores.clamp(-30, 30).exp()).log()
-        return (share * (total[owner[right]] - scores[right])).sum() / len(usable)
-
-    return fit(np.concatenate([case.evidence.features for case in usable]), loss, units, epochs, seed)
-
-
-def chosen_runs(cases_: Sequence[Case], network: Network, price: float) -> tuple[Row, list[tuple[int, int]]]:
-    """Return the trust features of each case's chosen run of clauses, and the runs."""
-    rows, runs = [], []
-    for case in cases_:
-        likelihood = likelihoods(case.evidence, network)
-        first, last = choose(case.evidence, likelihood, price)
-        rows.append(trust_features(case.evidence, likelihood, first, last))
-        runs.append((first, last))
-    return np.array(rows), runs
-
-
-def learn_trust(
-    training: Sequence[Case], network: Network, price: float, units: int, epochs: int, seed: int
-) -> Network:
-    """Learn the trust score: logistic regression through one hidden layer, both classes weighing the same."""
-    rows, runs = chosen_runs(training, network, price)
-    holds = [case.holds(*run) for case, run in zip(training, runs, strict=True)]
-    counts = [
-        TRUST_WEIGHTS.get(case.kind, 1.0) * (UNSURE_WEIGHT if case.answerable and not held else 1.0)
-        for case, held in zip(training, holds, strict=True)
-    ]
-    targets = torch.tensor(holds, dtype=torch.float32)
-    weight = torch.tensor(counts, dtype=torch.float32)
-    positive, negative = float((weight * targets).sum()), float((weight * (1 - targets)).sum())
-    balance = weight * torch.where(targets > 0, 0.5 / positive, 0.5 / negative)
-
-    def loss(scores: torch.Tensor) -> torch.Tensor:
-        entropy = torch.nn.functional.binary_cross_entropy_with_logits(scores, targets, reduction="none")
-        return (balance * entropy).sum()
-
-    return fit(rows, loss, units, epochs, seed)
-
-
-def figures(chosen: Sequence[Case], weights: Weights) -> dict[str, float]:
-    """Return how often the choice holds the answer, its length, and how well refusing works."""
-    rows, runs = chosen_runs(chosen, weights.clause, weights.price)
-    holds = np.array([case.holds(*run) for case, run in zip(chosen, runs, strict=True)])
-    spans = [span_of(case.evidence, *run) for case, run in zip(chosen, runs, strict=True)]
-    lengths = np.array([end - start for start, end in spans])
-    refused = 1 / (1 + np.exp(-weights.trust(rows))) < weights.threshold
-    kinds = np.array([case.kind for case in chosen])
-    answerable = np.array([case.answerable for case in chosen])
-    return {
-        "pool": holds[kinds == "pool"].mean(),
-        **{kind: holds[kinds == kind].mean() for kind in ANSWERABLE[1:]},
-        "characters": lengths[answerable].mean(),
-        **{f"refused {kind}": refused[kinds == kind].mean() for kind in UNANSWERABLE},
-        "refused though right": refused[answerable & holds].mean(),
-        "refused when wrong": refused[answerable & ~holds].mean(),
-    }
-
-
-def choose_threshold(dev: Sequence[Case], weights: Weights, share: float) -> float:
-    """Return the probability below which `share` of the right answers to dev questions of one text lie."""
-    own = [case for case in dev if case.answerable and case.kind != "pool"]
-    rows, runs = chosen_runs(own, weights.clause, weights.price)
-    right = np.array([case.holds(*run) for case, run in zip(own, runs, strict=True)])
-    return round(float(np.quantile(1 / (1 + np.exp(-weights.trust(rows[right]))), share)), 4)
-
-
-def as_record(weights: Weights) -> dict[str, Any]:
-    """Return the weights as plain values."""
-
-    def network(one: Network, features: Sequence[str]) -> dict[str, Any]:
-        parts = ("mean", "deviation", "hidden", "hidden_bias", "output")
-        values = {name: getattr(one, name).tolist() for name in parts}
-        return {"features": list(features), **values, "output_bias": [one.output_bias]}
-
-    return {
-        "clause": network(weights.clause, CLAUSE_FEATURES),
-        "trust": network(weights.trust, TRUST_FEATURES),
-        "price": weights.price,
-        "threshold": weights.threshold,
-    }
-
-
-def main() -> None:
-    """Read the arguments, learn, write the weights and print the dev figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path("../shared/data"))
-    parser.add_argument("--output", type=Path, default=WEIGHTS)
-    parser.add_argument("--embedder", default=Settings.embedder, help="as in rag.Settings")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the questions to take")
-    parser.add_argument("--units", type=int, default=24, help="hidden units of each network")
-    parser.add_argument("--epochs", type=int, default=150)
-    parser.add_argument("--price", type=float, default=0.2, help="likelihood that 100 characters more must gain")
-    parser.add_argument(
-        "--refuse-right", type=float, default=0.1, help="share of right dev answers that may be refused"
-    )
-    parser.add_argument("--cases", type=Path, help="keep the cases in this file, or take them from it")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the whole training; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n\n")[0])
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder of the public data")
+    parser.add_argument("--output", type=Path, default=FOLDER, help="model folder to write")
+    parser.add_argument("--work", type=Path, default=Path("build/reader"), help="folder of examples, checkpoint, log")
+    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--every", type=int, default=400, help="steps between checkpoints")
+    parser.add_argument("--articles", type=int, default=16_000, help="news articles that questions are made from")
+    parser.add_argument("--share", type=float, default=0.5, help="share of the questions that variants are made of")
+    parser.add_argument("--width", type=int, default=MatchReaderConfig().width)
+    parser.add_argument("--rate", type=float, default=Plan.rate, help="highest learning rate")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    settings = Settings(embedder=arguments.embedder)
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    begin = time.monotonic()
+    try:
+        prepared = prepare(options.data, options.work, options.articles, options.share, options.seed)
+        sets = {name: read_dev(options.data, file, DEV_SAMPLE, options.seed) for name, file in DEV.items()}
+    except DataError as error:
+        _say(f"error: {error}")
+        return 2
+    characters, words, vectors, examples = prepared
+    vocabulary = make_vocabulary(characters, words)
+    torch.manual_seed(options.seed)
+    config = MatchReaderConfig(
+        tokens=vocabulary.tokens, words=len(words) + 2, word_size=vectors.shape[1], tags=len(TAGS),
+        context_features=len(CONTEXT_FEATURES), question_features=len(QUESTION_FEATURES), width=options.width,
+    )  # fmt: skip
+    model = MatchReaderForQuestionAnswering(config)
+    model.word_table[2:] = torch.from_numpy(vectors)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    plan = Plan(steps=options.steps, rate=options.rate, seed=options.seed, device=device)
+    count = sum(value.numel() for value in model.parameters())
+    _say(f"{len(examples):,} examples; {count:,} weights to learn; on {device}; torch {version('torch')}")
+    train(model, examples, plan, options.work, lambda trained: figures(trained, vocabulary, sets), options.every)
+    save(options.output, model.cpu(), characters, words)
+    _say(f"{(time.monotonic() - begin) / 60:.1f} minutes in this run; written to {options.output}")
+    return 0
 
-    def gather_cases(files: dict[str, int]) -> list[Case]:
-        jobs = [
-            (load(arguments.data / "qa" / f"{name}.jsonl.gz", int(count * arguments.scale), arguments.seed), name)
-            for name, count in files.items()
-        ]
-        with ProcessPoolExecutor() as pool:
-            parts = pool.map(_gather, jobs, repeat(arguments.seed), repeat(arguments.data), repeat(settings))
-            return [case for part in parts for case in part]
 
-    if arguments.cases and arguments.cases.exists():
-        training, dev = pickle.loads(arguments.cases.read_bytes())  # noqa: S301 - a file this program wrote
-    else:
-        training, dev = gather_cases(TRAIN), gather_cases(DEV)
-        if arguments.cases:
-            arguments.cases.write_bytes(pickle.dumps((training, dev)))
-    clause = learn_clauses(training, arguments.units, arguments.epochs, arguments.seed)
-    trust = learn_trust(training, clause, arguments.price, 2 * arguments.units, arguments.epochs, arguments.seed)
-    weights = Weights(clause, trust, arguments.price, threshold=0.0)
-    weights = replace(weights, threshold=choose_threshold(dev, weights, arguments.refuse_right))
-    arguments.output.write_text(json.dumps(as_record(weights)) + "\n", encoding="utf-8")
-    load_weights(arguments.output)
-    for name, chosen in (("train", training), *((name, [case for case in dev if case.source == name]) for name in DEV)):
-        values = {key: round(float(value), 3) for key, value in figures(chosen, weights).items()}
-        sys.stdout.write(f"{name}: {json.dumps(values)}\n")
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
-    main()
+    raise SystemExit(main())

@@ -34,7 +34,7 @@ class Variants:
     def __init__(self, rows: Sequence[dict[str, Any]], data: Path, chooser: random.Random) -> None:
         """Read the lexicons below `data` and the words of all questions."""
         self._chooser = chooser
-        self._synonyms = _synonyms(data / "lexicon" / "wordnet_zh_synonyms.tsv.gz")
+        self._synonyms = read_synonyms(data / "lexicon" / "wordnet_zh_synonyms.tsv.gz")
         self._glosses = _glosses(data / "lexicon" / "cedict_zh_en.tsv.gz")
         self._homophones = _homophones()
         self._words: dict[bool, list[str]] = defaultdict(list)
@@ -132,7 +132,8 @@ class Variants:
         return _ENGLISH.get(asked.kind, "what is {}?").format(" ".join(words))
 
 
-def _synonyms(path: Path) -> dict[str, list[str]]:
+def read_synonyms(path: Path) -> dict[str, list[str]]:
+    """Return the words that mean the same as each word, of a compressed table of synsets."""
     found: dict[str, list[str]] = defaultdict(list)
     with gzip.open(path, "rt", encoding="utf-8") as file:
         for line in list(file)[1:]:

@@ -10,6 +10,7 @@ import pytest
 import rag
 from eval.cli import main
 from eval.judge import judge
+from rag.settings import Settings
 from tests.eval.test_runner import TEXTS
 
 ROOT = Path(__file__).parents[2]
@@ -55,6 +56,30 @@ def test_a_stranger_measures_own_documents(place, capsys):
     assert cost["warm"]["total"]["p95"] >= cost["warm"]["total"]["p50"] > 0
     page = (folder / "index.html").read_text(encoding="utf-8")
     assert "林秀芬" in page
+
+
+class NoSpans:
+    """A reader that proposes nothing."""
+
+    name = "mine"
+
+    def candidates(self, question, texts, count=5):
+        return []
+
+
+def test_the_models_of_the_default_system_are_those_named(place, monkeypatch):
+    loaded = []
+
+    def load(settings):
+        loaded.append(settings)
+        return NoSpans()
+
+    monkeypatch.setattr("rag.pipeline.load_span_model", load)
+    monkeypatch.setattr("eval.cli._measure_fresh", lambda *_: {})  # in processes of their own
+    assert main([*MINE, "--reader", "mine", "--offline", "--output", "out"]) == 0
+    assert set(loaded) == {Settings(reader="mine", offline=True)}
+    (system,) = json.loads((place / "out" / "manifest.json").read_text(encoding="utf-8"))["systems"]
+    assert (system["settings"]["reader"], system["settings"]["offline"]) == ("mine", True)
 
 
 def test_a_store_is_asked_as_it_is(place, capsys):
@@ -169,6 +194,9 @@ def test_files_may_be_named_one_after_another_as_a_shell_expands_them(place, cap
         ([*MINE, "--store", "notes"], 2, "--store does not go with --documents"),
         (["--compare", "a", "b", "--baseline", "c"], 2, "--compare does not go with --baseline"),
         (["--public", "drcd", "--store", "notes"], 2, "--public does not go with --store"),
+        (["--public", "squad", "--data", ".", "--reader", "mine", "--offline"], 1, "No public set 'squad'"),
+        ([*MINE, "--reader", "./absent"], 1, "There is no reader in the folder"),
+        ([*MINE, "--reranker", "./absent"], 1, "There is no reranker in the folder"),
     ],
 )
 def test_wrong_input_gets_one_clear_line(place, capsys, arguments, code, message):

@@ -137,11 +137,15 @@ def test_a_system_is_read_from_toml(tmp_path):
         ("kk = 3", "no setting 'kk'"),
         ('k = "3"', "takes a whole number"),
         ('threshold = "high"', "takes a number"),
+        ("offline = 1", "takes true or false"),
+        ("k = true", "takes a whole number"),
         ("k = ", "cannot be read"),
     ):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(InputError, match=message):
             read_system(path)
+    path.write_text("offline = true\n", encoding="utf-8")
+    assert read_system(path) == SystemSpec("wide", dataclasses.replace(Settings(), offline=True))
     path.write_text('name = "bm25"', encoding="utf-8")
     with pytest.raises(InputError, match="name of a reference system"):
         read_system(path)
