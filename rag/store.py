@@ -283,10 +283,15 @@ class Store:
         if row and row[0] != embedder.fingerprint:
             stored = self._one("SELECT value FROM setting WHERE key = 'embedder'")
             name = stored[0] if stored else "unknown"
+            is_older = name == embedder.name  # the bundled one, of another version of this program
+            remedy = (
+                "It was another version of it: name another folder, and add the documents there."
+                if is_older
+                else "Name the embedder it was made with, or name another folder and add the documents there."
+            )
             raise EmbedderMismatchError(
                 f"The store in {self.folder} was made with the embedder {name!r} (fingerprint {row[0]}); the settings "
-                f"name {embedder.name!r} ({embedder.fingerprint}). Their vectors cannot be compared. Name the embedder "
-                f"it was made with, or name another folder and add the documents there."
+                f"name {embedder.name!r} ({embedder.fingerprint}). Their vectors cannot be compared. {remedy}"
             )
 
     def _read_document(self, document_id: str) -> Document:

@@ -85,6 +85,14 @@ def test_a_store_of_another_embedder_is_refused_with_the_remedy(folder):
         open_chat(folder, WordCountEmbedder("other"))
 
 
+def test_a_store_of_another_version_of_the_embedder_is_told_what_to_do(folder):
+    filled(folder).close()
+    newer = WordCountEmbedder()
+    newer.fingerprint = "newer"
+    with pytest.raises(EmbedderMismatchError, match="another version of it: name another folder"):
+        open_chat(folder, newer)
+
+
 @pytest.mark.parametrize("cache", [VECTORS, LEXICAL])
 def test_a_missing_cache_is_made_anew(folder, cache):
     chat = filled(folder)
