@@ -18,6 +18,7 @@ import logging
 import os
 import re
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -132,7 +133,7 @@ def _within(seconds: float, work: Callable[[], T]) -> T:
     return results[0]
 
 
-class _Source:
+class _Source(ABC):
     """A model of a hub, by id and revision."""
 
     def __init__(self, name: str, revision: str | None, what: str) -> None:
@@ -140,9 +141,9 @@ class _Source:
         self.revision = revision
         self.title = f"The {what} {name!r}" + (f" (revision {revision})" if revision else "")
 
+    @abstractmethod
     def folder(self, offline: bool) -> Path:
         """Return the folder of the model. Raises ModelError as `resolve` does."""
-        raise NotImplementedError
 
     def _unreachable(self, endpoint: str, error: BaseException, mirror: str, missing: str) -> ModelError:
         return ModelError(
