@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from eval.datasets import ALTERNATIVE, TOGETHER, Question, language_of, shown_names
-from rag.citations import Answer
+from rag.answers import Answer
 from rag.documents import Document
 from rag.errors import InputError
 from rag.feedback import Feedback

@@ -26,8 +26,8 @@ from eval.judge import judge, load_generator
 from eval.scoring import DEPTH, Row, score
 from eval.systems import Places, SystemSpec, make_system
 from rag import __version__
+from rag.answers import Answer
 from rag.bundled_reader import FOLDER
-from rag.citations import Answer
 from rag.errors import InputError
 from rag.pipeline import Pipeline
 from rag.reader import WEIGHTS

@@ -12,7 +12,8 @@ from eval.measures import retrieval as ranking
 from eval.measures.citations import citation_precision, citation_recall, inside_share, overlaps, supports
 from eval.normalisation import tokens
 from eval.systems import Places, is_in
-from rag.citations import Answer, Citation
+from rag.answers import Answer
+from rag.citations import Citation
 from rag.documents import Document
 from rag.errors import NotFoundError
 from rag.retriever import Hit

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from eval.datasets import Span
-from rag.citations import Answer, Sentence, cite
+from rag.answers import Answer, Sentence
+from rag.citations import cite
 from rag.errors import InputError
 from rag.passages import Passage, sentence_spans
 from rag.pipeline import Pipeline

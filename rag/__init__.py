@@ -11,7 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rag.citations import Answer, Citation, Place, Sentence
+    from rag.answers import Answer, Sentence
+    from rag.citations import Citation, Place
     from rag.documents import Document
     from rag.errors import (
         DocumentError,
@@ -34,7 +35,8 @@ __version__ = "0.1.0"
 # Where each public name lives. A module is imported when one of its names is first asked for, so
 # that `import rag` takes a blink.
 _MODULES = {
-    "rag.citations": ("Answer", "Citation", "Place", "Sentence"),
+    "rag.answers": ("Answer", "Sentence"),
+    "rag.citations": ("Citation", "Place"),
     "rag.documents": ("Document",),
     "rag.errors": (
         "DocumentError",

@@ -1,16 +1,11 @@
-"""Citations and answers: the records every interface returns, and their JSON and Markdown forms."""
+"""Citations: the exact words an answer stands on, and where they are."""
 
-import json
-import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from dataclasses import asdict, dataclass
+from typing import Any
 
 from rag.documents import Document
 from rag.passages import Passage
-from rag.retriever import ArmRank, Hit
-
-Verdict = Literal["answered", "partial", "refused"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +24,15 @@ class Place:
 
 
 @dataclass(frozen=True)
+class Quote:
+    """Words chosen from a passage: `[start, end)` in the document."""
+
+    passage: Passage
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
 class Citation:
     """Marker `[n]` of an answer. Invariant: `document.text[start:end] == quote`."""
 
@@ -39,110 +43,6 @@ class Citation:
     end: int
     quote: str
     place: Place
-
-
-@dataclass(frozen=True)
-class Sentence:
-    """One sentence of an answer and the markers of the citations that carry it."""
-
-    text: str
-    markers: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was verified of an answer."""
-
-    name: str
-    passed: bool
-    detail: str = ""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What `Pipeline.ask` returns, and the page, the command line and the API alike.
-
-    A refusal is an answer too: `verdict` is "refused", `text` says so and what was not found, there
-    are no citations, and `hits` hold the nearest passages.
-    """
-
-    question: str  # as it was asked
-    query: str  # what was searched for: the question, completed from the conversation
-    text: str
-    verdict: Verdict
-    sentences: tuple[Sentence, ...]
-    citations: tuple[Citation, ...]
-    hits: tuple[Hit, ...]  # best first
-    confidence: float  # 0 to 1: how likely the text answers the question with what was chosen
-    missing: tuple[str, ...]  # words of the question that were looked for and not found
-    checks: tuple[Check, ...]
-    timings: Mapping[str, float]  # milliseconds per stage
-    models: Mapping[str, str]  # which embedder and which reader
-    withheld: tuple[Citation, ...] = ()  # of a refusal: what was chosen but not trusted; for measuring, never shown
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values. Each cited document stands once, whole, under `documents`."""
-        return {
-            "question": self.question,
-            "query": self.query,
-            "text": self.text,
-            "verdict": self.verdict,
-            "confidence": self.confidence,
-            "sentences": [{"text": sentence.text, "markers": list(sentence.markers)} for sentence in self.sentences],
-            "citations": [_citation_to_dict(citation) for citation in self.citations],
-            "withheld": [_citation_to_dict(citation) for citation in self.withheld],
-            "missing": list(self.missing),
-            "checks": [asdict(check) for check in self.checks],
-            "hits": [asdict(replace(hit, arms={})) | {"arms": _arms_to_dict(hit)} for hit in self.hits],
-            "documents": {
-                citation.document.id: citation.document.to_record() for citation in (*self.citations, *self.withheld)
-            },
-            "timings": dict(self.timings),
-            "models": dict(self.models),
-        }
-
-    @classmethod
-    def from_dict(cls, record: Mapping[str, Any]) -> "Answer":
-        """Return the answer that `to_dict` was called on."""
-        documents = {id_: Document.from_record(value) for id_, value in record["documents"].items()}
-        return cls(
-            question=record["question"],
-            query=record["query"],
-            text=record["text"],
-            verdict=record["verdict"],
-            sentences=tuple(Sentence(row["text"], tuple(row["markers"])) for row in record["sentences"]),
-            citations=tuple(_citation_from_dict(row, documents) for row in record["citations"]),
-            hits=tuple(_hit_from_dict(row) for row in record["hits"]),
-            confidence=record["confidence"],
-            missing=tuple(record["missing"]),
-            checks=tuple(Check(**row) for row in record["checks"]),
-            timings=record["timings"],
-            models=record["models"],
-            withheld=tuple(_citation_from_dict(row, documents) for row in record.get("withheld", ())),
-        )
-
-    def to_json(self, indent: int | None = None) -> str:
-        """Return the answer as JSON; `from_json` gives it back unchanged."""
-        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
-
-    @classmethod
-    def from_json(cls, text: str) -> "Answer":
-        """Return the answer that `to_json` was called on."""
-        return cls.from_dict(json.loads(text))
-
-    def to_markdown(self) -> str:
-        """Return the answer with numbered citations, each with its quote, title and paragraph."""
-        lines = [
-            " ".join([escape_markdown(sentence.text), *(f"[{marker}]" for marker in sentence.markers)])
-            for sentence in self.sentences
-        ] or [escape_markdown(self.text)]
-        for citation in self.citations:
-            title, place = escape_markdown(citation.document.title), citation.place
-            lines += ["", f"[{citation.marker}] {title}，{place}：", f"> {escape_markdown(citation.quote)}"]
-        if self.verdict == "refused" and self.hits:
-            lines += ["", "最接近的段落："]
-            lines += [f"- {escape_markdown(_shorten(hit.passage.text))}" for hit in self.hits[:3]]
-        return "\n".join(lines)
 
 
 def cite(marker: int, document: Document, passage: Passage, start: int, end: int) -> Citation:
@@ -160,19 +60,8 @@ def cite(marker: int, document: Document, passage: Passage, start: int, end: int
     return Citation(marker, document, passage.id, start, end, document.text[start:end], place)
 
 
-def escape_markdown(text: str) -> str:
-    """Return `text` so that Markdown and HTML show its characters and obey none, on one line."""
-    text = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", " ".join(text.split()))
-    text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # At the start of a line these would begin a list.
-    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
-
-
-def _shorten(text: str, size: int = 120) -> str:
-    return text if len(text) <= size else text[: size - 1] + "…"
-
-
-def _citation_to_dict(citation: Citation) -> dict[str, Any]:
+def citation_to_dict(citation: Citation) -> dict[str, Any]:
+    """Return plain values; the document is named, not held."""
     values = {name: getattr(citation, name) for name in ("marker", "passage_id", "start", "end", "quote")}
     document = citation.document
     return values | {
@@ -183,17 +72,7 @@ def _citation_to_dict(citation: Citation) -> dict[str, Any]:
     }
 
 
-def _citation_from_dict(row: Mapping[str, Any], documents: Mapping[str, Document]) -> Citation:
+def citation_from_dict(row: Mapping[str, Any], documents: Mapping[str, Document]) -> Citation:
+    """Return the citation that `citation_to_dict` was called on, given its document."""
     values = {name: row[name] for name in ("marker", "passage_id", "start", "end", "quote")}
     return Citation(document=documents[row["document_id"]], place=Place(**row["place"]), **values)
-
-
-def _arms_to_dict(hit: Hit) -> dict[str, Any]:
-    return {
-        arm: {"rank": found.rank, "score": found.score, "terms": list(found.terms)} for arm, found in hit.arms.items()
-    }
-
-
-def _hit_from_dict(row: Mapping[str, Any]) -> Hit:
-    arms = {arm: ArmRank(found["rank"], found["score"], tuple(found["terms"])) for arm, found in row["arms"].items()}
-    return Hit(Passage(**row["passage"]), row["rank"], row["score"], arms)

@@ -27,7 +27,7 @@ from rag.errors import NotFoundError, QuestionError, RagError, StoreError
 from rag.settings import BUNDLED_EMBEDDER, BUNDLED_READER, PACKAGE, STORE_FILE, Settings
 
 if TYPE_CHECKING:
-    from rag.citations import Answer
+    from rag.answers import Answer
     from rag.documents import Document
     from rag.passages import Passage
     from rag.pipeline import Addition, Pipeline

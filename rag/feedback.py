@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 
-from rag.citations import Answer
+from rag.answers import Answer
 
 MAX_CORRECTION = 2000  # characters
 

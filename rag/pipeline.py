@@ -8,7 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from rag.citations import Answer, Check, Citation, Sentence, Verdict, cite
+from rag.answers import Answer, Check, Sentence, Verdict
+from rag.citations import Citation, Quote, cite
 from rag.documents import Document, read_document
 from rag.embedder import Embedder, load_embedder
 from rag.errors import DocumentError, InputError, NotFoundError, QuestionError, StoreError
@@ -16,7 +17,7 @@ from rag.evidence import Setting
 from rag.feedback import MAX_CORRECTION, Feedback
 from rag.passages import Passage, split_document
 from rag.question import Asked, analyse, complete
-from rag.reader import Quote, Reading, read
+from rag.reader import Reading, read
 from rag.reranker import LazyReranker
 from rag.retriever import Hit, Retriever
 from rag.settings import ARTICLE, Settings, default_store_folder

@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from rag import kinds
-from rag.citations import Check, Verdict
+from rag.answers import Check, Verdict
+from rag.citations import Quote
 from rag.embedder import Embedder
 from rag.errors import ModelError
 from rag.evidence import CLAUSE_FEATURES, Matrix, Setting, coverage, gather
@@ -46,15 +47,6 @@ TRUST_FEATURES = (
 
 OF_PIECE = ("holds", "log_holds", "is_it", "hit_odds", "odds", "echo", "proposed")  # taken from PIECE_FEATURES
 _PARTS = ("mean", "deviation", "hidden", "hidden_bias", "output")
-
-
-@dataclass(frozen=True)
-class Quote:
-    """Words chosen from a passage: `[start, end)` in the document."""
-
-    passage: Passage
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)

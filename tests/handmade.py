@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from rag.citations import Answer, Check, Citation, Sentence, Verdict, cite
+from rag.answers import Answer, Check, Sentence, Verdict
+from rag.citations import Citation, cite
 from rag.documents import Document, document_from_text, read_document
 from rag.errors import DocumentError, InputError, NotFoundError, QuestionError
 from rag.feedback import Feedback

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from rag.citations import Answer
+from rag.answers import Answer
 from rag.documents import document_from_text
 from rag.errors import InputError
 from rag.settings import PACKAGE

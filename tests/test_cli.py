@@ -9,7 +9,7 @@ from types import ModuleType
 
 import pytest
 
-from rag.citations import Answer
+from rag.answers import Answer
 from rag.cli import main
 from tests.handmade import HOSTILE, MOON, HandmadePipeline, answer_quoting
 

@@ -14,7 +14,7 @@ ORDER = """
     errors settings hub spans folding boundaries decoding lines layout markup mending articles documents
     passages lexicon question recall translation embedder index lexical closeness fusion store reranker span_model
     encoding bundled_reader reader_model retriever kinds matching evidence pieces
-    citations feedback reader pipeline cli __main__
+    citations answers feedback reader pipeline cli __main__
 """.split()
 EVAL_ORDER = """
     normalisation measures measures.retrieval measures.answers measures.citations measures.refusal datasets statistics

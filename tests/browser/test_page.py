@@ -8,7 +8,7 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from rag.citations import Answer
+from rag.answers import Answer
 from rag.feedback import Feedback
 from rag.pipeline import Pipeline
 from rag.settings import Settings

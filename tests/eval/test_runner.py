@@ -14,7 +14,7 @@ from eval.statistics import LEVEL
 from eval.summary import BY_KEY, differences, estimates, summarise
 from eval.systems import REFERENCES, SystemSpec, read_system, references
 from eval.tables import markdown
-from rag.citations import Check, Sentence
+from rag.answers import Check, Sentence
 from rag.documents import document_from_text
 from rag.errors import InputError
 from rag.settings import Settings

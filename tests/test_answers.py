@@ -2,7 +2,8 @@ import dataclasses
 
 import pytest
 
-from rag.citations import Answer, Check, Sentence, cite, escape_markdown
+from rag.answers import Answer, Check, Sentence, escape_markdown
+from rag.citations import cite
 from rag.documents import document_from_text
 from rag.passages import Passage
 from rag.retriever import ArmRank, Hit
