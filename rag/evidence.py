@@ -4,8 +4,9 @@ A clause is the smallest piece an answer is made of. What its sentence, its pass
 above it say of the question counts too: a sentence names its subject once.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,7 @@ class Setting:
 
     headline: str
     is_headline: bool  # whether the passage is a headline itself
+    document: str = ""  # the whole text it is a part of
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,22 @@ class Evidence:
     weights: Matrix  # shape (terms,): how much each term tells
     is_headline: npt.NDArray[np.bool_]  # shape (clauses,)
     features: Matrix  # shape (clauses, len(CLAUSE_FEATURES))
+    folded_documents: Mapping[int, str]  # of each hit, by rank: the folded text it is a part of
 
     def missing(self) -> tuple[str, ...]:
         """Return the words of the question that neither the hits nor their headlines say."""
         best = np.maximum(self.said, self.headlines).max(axis=1, initial=0.0)
-        return tuple(
+        absent = [
             term.text for term, value in zip(self.asked.terms, best, strict=True) if value < 0.5 and not term.inherited
-        )
+        ]
+        folded = fold(self.asked.query)
+        words: list[str] = []
+        for word in absent:  # an unknown name may have been cut in two: 比亚 and 迪
+            if words and words[-1] + word in folded:
+                words[-1] += word
+            else:
+                words.append(word)
+        return tuple(words)
 
 
 def gather(asked: Asked, hits: Sequence[Hit], setting_of: Callable[[Passage], Setting], embedder: Embedder) -> Evidence:
@@ -106,7 +117,13 @@ def gather(asked: Asked, hits: Sequence[Hit], setting_of: Callable[[Passage], Se
     weights = _weights(asked, said, owners)
     features = _features(asked, clauses, said, above, weights, np.array(sentence_of), dense.astype(np.float64))
     is_headline = np.array([settings[rank].is_headline for rank in owners], bool)
-    return Evidence(asked, tuple(clauses), said, above, weights, is_headline, features)
+    documents = {rank: _folded(setting.document) for rank, setting in settings.items()}
+    return Evidence(asked, tuple(clauses), said, above, weights, is_headline, features, documents)
+
+
+@lru_cache(maxsize=64)
+def _folded(text: str) -> str:
+    return fold(text)
 
 
 def coverage(said: Matrix, weights: Matrix) -> Matrix:

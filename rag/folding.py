@@ -29,7 +29,8 @@ def _converter() -> Any:
 
 
 def _simplify(text: str) -> str:
-    if all(character < "⺀" for character in text):
+    # Half a surrogate pair is no character, and OpenCC fails on one.
+    if all(character < "⺀" or "\ud800" <= character <= "\udfff" for character in text):
         return text
     return str(_converter().convert(text))
 

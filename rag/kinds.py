@@ -34,6 +34,73 @@ _REASON = re.compile(
 _ENUMERATES = re.compile(r"、|一是|二是|分别|以及|和|及|包括|\b(?:and|including)\b|,")
 _QUOTED = re.compile(r"[“「《『\"]")
 _DEFINES = re.compile(r"是|为|指|称|叫|即|属于|\b(?:is|are|was|were|called|known as)\b")
+# How a time is written that is as exact as asked.
+_DATE_UNITS = {
+    "year": re.compile(rf"\d{{4}}\s*年|{_NUMERAL}{{4}}年|[今去明前后]年|当年|同年|\b(?:1[5-9]|20)\d\d\b"),
+    "month": re.compile(
+        r"(?:\d|[一二三四五六七八九十])月|本月|上月|\b(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*\b"
+    ),
+    "day": re.compile(
+        rf"(?:\d|{_NUMERAL})[日号]|[今昨明前当次]天|[今昨当次]日|周[一二三四五六日]|星期[一二三四五六日天]"
+        r"|\b(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*\.? \d|\b\d{1,2}(?:st|nd|rd|th)?"
+        r" (?:jan|feb|mar|apr|may|june?"
+        r"|july?|aug|sep|oct|nov|dec)|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b|\btoday|yesterday\b"
+    ),
+    "weekday": re.compile(r"周[一二三四五六日末]|星期|礼拜|\b(?:mon|tues|wednes|thurs|fri|satur|sun)day\b"),
+    "hour": re.compile(rf"(?:\d|{_NUMERAL})\s*[点时]|\d:\d\d|\d\s?[ap]\.?m\b|中午|午夜|noon|midnight"),
+}
+# How the names of things end, by the noun that asks for them.
+_ENDINGS = {
+    noun: tuple(endings.split())
+    for nouns, endings in (
+        ("企业 公司 厂商 车企 药企", "公司 集团 厂 企业 车企 工厂 股份"),
+        ("城市 市", "市"),
+        ("区县", "区 县"),
+        ("地区 地方 区域", "区 市 县 省 州 镇 乡 村 地"),
+        ("国家 国", "国 兰 亚 本 拿大"),
+        ("报纸 报刊 报", "报 时报 日报"),
+        ("媒体", "报 社 台 网 新闻 电视"),
+        ("法律 法规 法", "法 条例 法案 规定 办法"),
+        ("文件 政策", "意见 通知 方案 规划 办法 规定 条例 决定 计划"),
+        ("学校 高校 大学 院校", "大学 学院 中学 小学 学校"),
+        ("机构 部门 单位 组织", "局 委 院 部 厅 处 会 中心 组织 机构 协会 委员会 所 办 办公室 公司 大学"),
+        (
+            "职务 职位 头衔 身份 官职",
+            "书记 主席 主任 总理 总统 部长 省长 市长 县长 局长 院长 校长 教授 董事长 总裁 经理 会长 秘书长 主管 负责人",
+        ),
+        ("会议 会", "会议 会 大会 论坛 峰会"),
+        ("奖 奖项 荣誉", "奖 奖章 称号 冠军"),
+        ("河流 河", "江 河 溪"),
+        ("山", "山 峰 岭"),
+        ("省份 省", "省 自治区"),
+        ("实验室 平台", "实验室 平台 中心"),
+        ("疾病 病", "病 炎 症 癌 感染"),
+        ("颜色", "色"),
+        ("语言", "语 文"),
+        ("产品 技术", "器 机 车 片 系统 技术 电池"),
+        ("问题", "问题"),
+        ("岛屿 岛", "岛"),
+    )
+    for noun in nouns.split()
+}
+_ANY_TIME = re.compile(
+    rf"{_DATE.pattern}|[前后]$|时候?|之[前后]|当时|刚刚|目前|现在|以来|\b(?:since|after|before|until|during|ago|now|soon)\b|\b\d{{4}}s?\b"
+)
+_NUMBERS_SAID = (
+    rf"\d|{_NUMERAL}|[几数]|首|唯一|全部|半|双|\b(?:no|none|zero|first|second|third|once|twice|both|several|dozens?|hundreds?|thousands?"
+    r"|millions?|billions?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|[a-z]+teen|[a-z]+ty)\b"
+)
+# Units of one measure: a length is no time. Other units are not told apart.
+_MEASURES = (
+    ("秒", "秒钟", "分", "分钟", "小时", "天", "日", "周", "星期", "月", "个月", "年", "载", "岁", "世纪"),
+    ("公里", "千米", "米", "厘米", "里", "海里", "英里"),
+    ("平方", "平方米", "平方公里", "亩", "公顷"),
+    ("公斤", "吨", "斤", "克", "千克"),
+)
+_ASKS_NAME = re.compile(r"名字|姓名|叫什么|姓什么|\bnames?\b")
+_ORGANISATION = re.compile(
+    r"公司|集团|委员会|党委|政府|大学|学院|研究所|协会|[局厅部院社队厂校所]|会(?![议见谈上])|\b(?:inc|company|university|team|group|government)\b"
+)
 _TITLE = re.compile(
     r"书记|主席|主任|总理|总统|部长|省长|市长|县长|局长|院长|校长|教授|记者|先生|女士|导演|董事长|总裁|经理|会长|秘书长"
     r"|将军|博士|作家|演员|歌手|·|\b(?:mr|mrs|ms|dr|president|king|queen|sir|minister|professor)\b"
@@ -47,13 +114,18 @@ _SURNAMES = frozenset(
 
 
 def _names_person(rest: str, text: str) -> bool:
+    return bool(_TITLE.search(fold(text))) or _holds_name(rest, text)
+
+
+def _holds_name(rest: str, text: str) -> bool:
+    """Say whether a text holds somebody's name, not a title alone; `rest` is what of it counts, folded."""
     words = words_of(rest)
-    if any(word.tag == "nr" and 2 <= len(word.text) <= 4 for word in words) or _TITLE.search(fold(text)):
+    if any(word.tag == "nr" and 2 <= len(word.text) <= 4 for word in words) or "·" in text:
         return True
     surnamed = any(
         word.text in _SURNAMES and len(after.text) == 1 and word.end == after.start for word, after in pairwise(words)
     )
-    return surnamed or bool(re.search(r"[a-z\s,]\s[A-Z][a-z]+ [A-Z][a-z]+", " " + text))
+    return surnamed or bool(re.search(r"[A-Z][a-z]+ (?:[A-Z]\.? )?[A-Z][a-z]+", text))
 
 
 def _names_place(rest: str, _: str) -> bool:
@@ -77,6 +149,8 @@ def is_met(asked: Asked, text: str) -> bool:
     """
     if asked.kind not in _GIVES or not _GIVES[asked.kind](without_terms(fold(text), asked), text):
         return False
+    if asked.kind == "date":
+        return asked.unit not in _DATE_UNITS or bool(_DATE_UNITS[asked.unit].search(fold(text)))
     if asked.kind != "number":
         return True
     if asked.unit == MONEY:
@@ -85,6 +159,46 @@ def is_met(asked: Asked, text: str) -> bool:
         return bool(re.search(rf"(?:\d|{_NUMERAL})[\d.多余]{{0,4}}[十百千万亿]{{0,2}}{asked.unit}", fold(text)))
     # A date is no amount.
     return bool(_NUMBER.search(_DATE.sub(" ", without_terms(fold(text), asked))))
+
+
+def can_answer(asked: Asked, text: str) -> bool:
+    """Say whether a text may give what is asked for: false only where a person, a time or a number is plainly absent.
+
+    More is let pass than in `is_met`: words of the question count too, and an organisation may be the one who did it.
+    """
+    folded = fold(text)
+    if asked.kind == "date":
+        return bool(_DATE_UNITS[asked.unit].search(folded) if asked.unit in _DATE_UNITS else _ANY_TIME.search(folded))
+    if asked.kind == "number":
+        if asked.unit == MONEY:
+            return bool(_SUM.search(folded))
+        unit = next((units for units in _MEASURES if asked.unit in units), ())
+        counted = rf"(?:\d|{_NUMERAL})[\d.,多余]*[十百千万亿]{{0,2}}\s*(?:{'|'.join(unit)})" if unit else _NUMBERS_SAID
+        return bool(re.search(counted, folded))
+    if asked.kind == "person" and _ASKS_NAME.search(fold(asked.query)):
+        return _holds_name(folded, text)
+    if asked.kind == "person":
+        return (
+            _names_person(folded, text)
+            or any(word.tag in ("ns", "nt") for word in words_of(folded))
+            or bool(_ORGANISATION.search(folded))
+        )
+    return True
+
+
+def names_wanted(asked: Asked, text: str) -> bool:
+    """Say whether a text names a thing of the kind that the question's noun asks for: 柳北区 for 哪几个区县."""
+    if not asked.wanted:
+        return False
+    endings = _ENDINGS.get(asked.wanted, (asked.wanted,))
+    folded, own = fold(text), fold(asked.query)
+    for ending in endings:
+        for found in re.finditer(re.escape(ending), folded):
+            # The noun alone, or as the question has it, names nothing: a name is longer.
+            before = folded[max(0, found.start() - 2) : found.start()]
+            if before and before[-1].isalnum() and before[-1:] + ending not in own:
+                return True
+    return False
 
 
 def without_terms(folded: str, asked: Asked) -> str:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from rag import kinds
+from rag.enumeration import Enumeration, enumerations
 from rag.evidence import CLAUSE_FEATURES, Clause, Evidence, Matrix
 from rag.lexical import grams
+from rag.question import Asked
 from rag.retriever import Hit
 from rag.span_model import Candidate
 
@@ -25,7 +27,9 @@ LEAST = 1e-4  # of a probability whose logarithm is taken
 PIECE_FEATURES = (
     *CLAUSE_FEATURES, "holds", "log_holds", "is_it", "log_is_it", "touches", "hit_odds", "odds", "proposed", "clauses",
     "piece_length", "share_of_clauses", "piece_kind_met", "piece_kind_unmet", "echo", "piece_enumerates",
-    "piece_quotes",
+    "piece_quotes", "names_wanted", "wanted_unnamed", "counted", "miscounted", "whole_list", "cuts_list",
+    "begins_clause", "ends_clause", "hit_score", "document_share", "said_names", "said_verbs", "sentence_names",
+    "asks_count",
 )  # fmt: skip
 
 
@@ -55,9 +59,15 @@ class Pieces:
     features: Matrix  # shape (pieces, len(PIECE_FEATURES))
     odds: float  # log odds, by the span model, that some hit answers
 
+    def feature(self, name: str) -> Matrix:
+        """Return one feature of all pieces, shape (pieces,)."""
+        return np.asarray(self.features[:, PIECE_FEATURES.index(name)])
+
 
 def trim(text: str, start: int, end: int) -> tuple[int, int]:
-    """Return a span without the comma, full stop or white space it ends with."""
+    """Return a span without the comma, full stop, white space or 的 it ends with."""
+    if end > start + 2 and text[end - 1] == "的":
+        end -= 1
     while end > start + 1 and text[end - 1] in "，,；;：:。.、 \n—":
         end -= 1
     return start, end
@@ -117,6 +127,15 @@ def _features(
         hit.rank: max((one.score for one in candidates if one.text == at), default=-ODDS) for at, hit in enumerate(hits)
     }
     clause_mass = np.array([_mass(clause, ranks, starts, ends, shares) for clause in evidence.clauses])
+    lists = {hit.rank: enumerations(hit.passage.text) for hit in hits}
+    best_score = max((hit.score for hit in hits), default=0.0) or 1.0
+    of_document: dict[str, float] = {}
+    for hit in hits:
+        of_document[hit.passage.document_id] = of_document.get(hit.passage.document_id, 0.0) + max(hit.score, 0.0)
+    all_scores = sum(of_document.values()) or 1.0
+    names = np.array([term.is_name for term in asked.terms], bool)
+    verbs = np.array([term.is_verb for term in asked.terms], bool) & ~names
+    sentences = _by_sentence(evidence)
     asks = kinds.asks_for_something(asked)
     asked_grams = set(grams(asked.query))
     rows = []
@@ -132,17 +151,55 @@ def _features(
         words = piece.text
         own = grams(words)
         met = kinds.is_met(asked, words)
-        length = evidence.clauses[piece.last].end - evidence.clauses[piece.first].start
+        opening, closing = evidence.clauses[piece.first], evidence.clauses[piece.last]
+        length = closing.end - opening.start
+        held, cut_ = lists_of(piece.start, piece.end, lists[piece.hit.rank])
+        fitting = [one for one in held if not of_other_things(asked, one)]
+        counts = {len(one.items) for one in fitting} | {one.promised for one in fitting if one.promised}
+        named = kinds.names_wanted(asked, words)
+        said = evidence.said[:, run].max(axis=1, initial=0.0)
         rows.append(
             [
                 *evidence.features[main], holds, np.log(holds + LEAST), is_it, np.log(is_it + LEAST), touches,
                 np.clip(best_of_hit[piece.hit.rank], -ODDS, ODDS) / ODDS, np.clip(odds, -ODDS, ODDS) / ODDS,
                 piece.proposed, (piece.last - piece.first + 1) / MAX_CLAUSES, np.log(len(words)), len(words) / length,
                 met, asks and not met, sum(gram in asked_grams for gram in own) / (len(own) or 1),
-                kinds.enumerates(words), kinds.quotes(words),
+                kinds.enumerates(words), kinds.quotes(words), named, bool(asked.wanted) and not named,
+                asked.count in counts, bool(asked.count and counts) and asked.count not in counts,
+                bool(held), bool(cut_), piece.start <= opening.start, piece.end >= closing.end - 1,
+                piece.hit.score / best_score, of_document[piece.hit.passage.document_id] / all_scores,
+                _mean(said, names), _mean(said, verbs), _mean(sentences[:, piece.first], names), bool(asked.count),
             ]
         )  # fmt: skip
     return np.array(rows, np.float64).reshape(len(pieces), len(PIECE_FEATURES)), odds
+
+
+def lists_of(start: int, end: int, found: Sequence[Enumeration]) -> tuple[list[Enumeration], list[Enumeration]]:
+    """Return the enumerations of which `[start, end)` holds all items, and those of which it holds some."""
+    held = [one for one in found if start <= one.items[0][0] and one.items[-1][1] <= end]
+    touched = [one for one in found if one.items[0][0] < end and start < one.items[-1][1] and one not in held]
+    return held, touched
+
+
+def of_other_things(asked: Asked, one: Enumeration) -> bool:
+    """Say whether a list is called by another noun than what is asked for: 两个品牌 for 哪两家企业."""
+    # Nouns that share a character may be one, mistyped or in a longer form: 定为 for 定位.
+    return bool(one.promised and one.noun and asked.wanted) and not set(one.noun) & set(asked.wanted)
+
+
+def _by_sentence(evidence: Evidence) -> Matrix:
+    """Return how far the sentence of each clause says each term, shape (terms, clauses)."""
+    keys = [(clause.hit.rank, clause.sentence) for clause in evidence.clauses]
+    columns: dict[tuple[int, int], list[int]] = {}
+    for at, key in enumerate(keys):
+        columns.setdefault(key, []).append(at)
+    best = {key: evidence.said[:, at].max(axis=1, initial=0.0) for key, at in columns.items()}
+    return np.stack([best[key] for key in keys], axis=1) if keys else np.zeros((len(evidence.weights), 0))
+
+
+def _mean(said: Matrix, which: Matrix) -> float:
+    """Return how far the terms of a kind are said on average; 1 where there are none: nothing is missing."""
+    return float(said[which].mean()) if which.any() else 1.0
 
 
 def _mass(clause: Clause, ranks: Matrix, starts: Matrix, ends: Matrix, shares: Matrix) -> float:

@@ -5,6 +5,7 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from rag.enumeration import value_of
 from rag.folding import fold, is_han
 from rag.lexicon import Word, load_lexicon, words_of
 
@@ -16,7 +17,7 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
     ("reason", r"为什么|为何|为啥|何以|什么原因|原因是什么|\bwhy\b|\bfor what reason\b"),
     (
         "date",
-        r"什么时候|什么时间|啥时候?|何时|何日|哪[一两几]?[天年月日]|哪个月|几月几[日号]|几[月号日]|哪年|什么年代|日期是"
+        r"什么时候|什么时间|啥时候?|何时|何日|星期几|周几|礼拜几|几点|几时|哪[一两几]?[天年月日]|哪个月|几月几[日号]|几[月号日]|哪年|什么年代|日期是"
         r"|\bwhen\b|\b(?:what|which) (?:date|day|year|month|time)\b",
     ),
     ("list", r"哪[两二三四五六七八九十\d几]"),
@@ -35,7 +36,7 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
         r"哪些|有什么|都有啥|有啥|分别(?:是|为)|包括什么"
         r"|\bwhat are\b|\bwhich (?:ones|two|three|four|five)\b|\blist\b",
     ),
-    ("person", r"谁|哪一?位|何人|什么人|\bwho(?:m|se)?\b"),
+    ("person", r"谁|哪一?位|何人|什么人|[人员长师家者手授士](?:们)?的?(?:叫什么|名字)|姓什么|姓名|\bwho(?:m|se)?\b"),
     ("manner", r"怎么|怎样|如何|咋|\bhow\b"),
     ("yes-no", r"吗|是否|是不是|有没有|能不能|会不会|对不对|^(?:is|are|was|were|do|does|did|has|have|can|will)\b"),
 )
@@ -59,12 +60,6 @@ STOPWORDS = frozenset(
     their i you we me my your our can could will would should may might s t not no
     """.split()
 )
-# Words that stand for what was spoken of before, and ends that leave the rest of a question unsaid.
-_BACKWARD = re.compile(
-    r"(?<!其)[它他她]们?|其(?![他它余实中])|[这那](?!么|样)|(?<!应)该|前者|后者|上述"
-    r"|\b(?:it|its|they|them|their|he|his|she|her|those|this|these)\b"
-)
-_ELLIPTIC = re.compile(r"^(?:那么?|然后|还有|以及|and\b|what about\b|how about\b)|呢[？?]?$")
 _NUMERALS = "零〇一二两三四五六七八九十百千万亿"
 _PROMISE = re.compile(
     # 一个 promises nothing: 一 alone is an article.
@@ -73,9 +68,33 @@ _PROMISE = re.compile(
 MONEY = "money"
 _MONEY = re.compile(r"多少钱|价格|售价|花费|造价|\bhow much\b.*\b(?:cost|pa(?:y|id)|spen[dt]|worth|price)\b|\bprice\b")
 _UNIT = re.compile(
-    r"(?:多少|几)(小时|分钟|公里|平方|公斤|个月|年|天|月|日|个|家|人|台|辆|次|岁|元|吨|亩|米|项|条|种|名|位|届|大|座|所|间|艘|架|件|套|户|倍)"
+    r"(?:多少|几)(小时|分钟|秒钟?|公里|平方|公斤|个月|年|天|月|日|个|家|人|台|辆|次|岁|元|吨|亩|米|项|条|种|名|位|届|大|座|所|间|艘|架|件|套|户|倍)"
 )
+_DATE_UNITS = (
+    ("year", r"哪一?年|几几年|哪年|年份|\b(?:what|which) year\b"),
+    ("weekday", r"星期几|周几|礼拜几|\b(?:what|which) day of the week\b"),
+    ("hour", r"几点|什么钟点|几时|\bwhat time\b"),
+    ("month", r"哪个?月|几月(?!几)|\b(?:what|which) month\b"),
+    ("day", r"哪一?[天日]|何日|几[日号]|几月几|\b(?:what|which) (?:day|date)\b"),
+)
+_ASKED_COUNT = re.compile(
+    rf"哪([{_NUMERALS[3:]}\d]+)|\b(?:which|what) (two|three|four|five|six|seven|eight|nine|ten)\b"
+)
+# 哪几个, 什么, which: what follows says what kind of thing is wanted, or what stands before it.
+_ASKS_NOUN = re.compile(
+    rf"(?:哪(?:些|[{_NUMERALS[3:]}几\d]*[个家座所位名部份项种条类届场款支只间])|(?:是|叫)?什么|哪[几{_NUMERALS[3:]}]?)"
+    r"|\b(?:what|which)(?P<english>(?: [a-z]+){1,4})"
+)
+_ENGLISH_STOPS = frozenset(
+    "is are was were be been did do does has have had can could will would should may might of in on at to for with by"
+    " from".split()
+)
+ASKED_WORDS = frozenset(
+    "时候 时间 地方 原因 样 人 样子 意思 事 事情 东西".split()
+)  # say no more than the asking word itself
 _TAG_FACTORS = {"n": 1.0, "v": 0.8, "a": 0.7, "m": 0.6, "d": 0.3, "x": 1.1, "t": 0.8, "i": 0.9, "l": 0.9, "j": 1.0}
+_NOMINAL = "njgmbaxtsqz"  # first letters of the parts of speech that names are made of
+_UNNAMED = "xv"  # tag of single characters in a row that are no name
 UNKNOWN_WEIGHT = 16.0  # nats, of a word the lexicon lacks
 MAX_WEIGHT = 16.0
 LATIN_WEIGHT = 10.0  # nats, of a word in Latin letters or digits: the lexicon has none of them
@@ -121,6 +140,8 @@ class Asked:
     promises: tuple[Promise, ...]
     numbers: tuple[str, ...]  # Arabic numbers of the question
     unit: str  # what is counted, where the question names it beside the asking word: 辆 in 多少辆; else ""
+    wanted: str = ""  # the noun that names the kind of thing asked for, folded: 区县 in 哪几个区县; "" where none does
+    count: int = 0  # how many things are asked for: 2 in 哪两家企业, 4 in 四大定位; 0 where it is not said
 
 
 def analyse(question: str) -> Asked:
@@ -132,8 +153,51 @@ def analyse(question: str) -> Asked:
     numbers = tuple(re.findall(r"\d+(?:\.\d+)?", folded))
     # A capital letter within an English question marks a name.
     names = {fold(name) for name in re.findall(r"(?<=\s)[A-Z][\w'-]+", question)}
-    unit = _unit(folded)
-    return Asked(question, question, kind, language, _terms(folded, names), promises, numbers, unit)
+    unit = _date_unit(folded) if kind == "date" else _unit(folded)
+    wanted = _wanted(folded)
+    count = _count(folded, [promise for promise in promises if not wanted or wanted in promise.noun])
+    return Asked(question, question, kind, language, _terms(folded, names), promises, numbers, unit, wanted, count)
+
+
+def _date_unit(folded: str) -> str:
+    """Return how exactly a time is asked for: year, month, day, weekday or hour; "" where any time will do."""
+    return next((unit for unit, pattern in _DATE_UNITS if re.search(pattern, folded)), "")
+
+
+def _count(folded: str, promises: Sequence[Promise]) -> int:
+    found = _ASKED_COUNT.search(folded)
+    return value_of(next(filter(None, found.groups()))) if found else value_of(promises[0].number) if promises else 0
+
+
+def _wanted(folded: str) -> str:
+    """Return the noun beside the asking word that says what kind of thing is wanted."""
+    found = _ASKS_NOUN.search(folded)
+    if found is None:
+        return ""
+    if found["english"]:
+        words = re.findall(r"[a-z]+", found["english"])
+        stop = next((at for at, word in enumerate(words) if word in _ENGLISH_STOPS), len(words))
+        return words[min(stop, 2) - 1] if words and stop else ""
+    behind = _nouns(folded[found.end() : found.end() + 12], from_end=False)
+    return behind or _nouns(folded[max(0, found.start() - 12) : found.start()], from_end=True)
+
+
+def _nouns(run: str, from_end: bool) -> str:
+    """Return the last noun of the nouns that a run of characters begins with, or of those before its 是, 有, 为."""
+    if from_end:
+        run = re.split(
+            r"[,，。、;；:：?？!！]", re.sub(r"(?:[都又还]|分别|具体|主要|是|有|为|指|叫做?|包括)+$", "", run)
+        )[-1]
+    words = list(words_of(run))
+    if from_end:
+        words.reverse()
+    nouns = []
+    for word in words:
+        is_noun = word.tag[0] in "njxs" or word.tag in ("vn", "an", "b")
+        if not is_noun or word.text in ASKED_WORDS or not word.text.isalnum():
+            break
+        nouns.append(word.text)
+    return (nouns[0] if from_end else nouns[-1]) if nouns else ""
 
 
 def _unit(folded: str) -> str:
@@ -146,25 +210,6 @@ def _unit(folded: str) -> str:
     # The end of the question ends the slice early: it is then the unit itself, which counts.
     longer = folded[found.start(1) : found.end() + 1]
     return "" if longer != found[1] and longer in load_lexicon() else found[1]
-
-
-def complete(asked: Asked, earlier: Sequence[Asked]) -> Asked:
-    """Complete a follow-up from the questions before it; a question that stands alone is returned as it is.
-
-    A question is a follow-up when it points back (它, 那, it) or leaves nearly everything unsaid.
-    """
-    folded = fold(asked.question)
-    own = [term for term in asked.terms if len(term.text) > 1]
-    points_back = bool(_BACKWARD.search(folded) or _ELLIPTIC.search(folded))
-    if not earlier or not (points_back or not own) or sum(term.is_name for term in own) > 1:
-        return asked
-    known = {term.text for term in asked.terms}
-    inherited = tuple(
-        replace(term, weight=term.weight * INHERITED_FACTOR, inherited=True)
-        for term in earlier[-1].terms
-        if term.text not in known
-    )
-    return replace(asked, query=f"{earlier[-1].question} {asked.question}", terms=asked.terms + inherited)
 
 
 def _terms(folded: str, names: Set[str]) -> tuple[Term, ...]:
@@ -196,7 +241,10 @@ def _join_unknown(words: Sequence[Word]) -> list[Word]:
         numeral = len(word.text) == 1 and word.text in _NUMERALS[2:]
         if single and open_run and joined[-1].end == word.start:
             last = joined[-1]
-            joined[-1] = Word(last.text + word.text, last.start, word.end, "x", UNKNOWN_WEIGHT)
+            # Of nouns it may be a name (三江县); with a verb or a small word in it, it is none (没登完).
+            nominal = word.tag[0] in _NOMINAL and (last.tag == "x" or last.tag[0] in _NOMINAL)
+            tag = "x" if nominal and last.tag != _UNNAMED else _UNNAMED
+            joined[-1] = Word(last.text + word.text, last.start, word.end, tag, UNKNOWN_WEIGHT)
         else:
             joined.append(word)
         open_run = single or numeral

@@ -19,11 +19,14 @@ from rag import kinds
 from rag.answers import Check, Verdict
 from rag.citations import Quote
 from rag.embedder import Embedder
+from rag.enumeration import Enumeration, enumerations
 from rag.errors import ModelError
 from rag.evidence import CLAUSE_FEATURES, Matrix, Setting, coverage, gather
 from rag.folding import fold
+from rag.lexical import grams, stem
+from rag.lexicon import translations
 from rag.passages import Passage
-from rag.pieces import PIECE_FEATURES, PROPOSED, Pieces, cut
+from rag.pieces import PIECE_FEATURES, PROPOSED, Piece, Pieces, cut, of_other_things, trim
 from rag.question import Asked
 from rag.retriever import Hit
 from rag.span_model import SpanModel
@@ -31,6 +34,16 @@ from rag.span_model import SpanModel
 WEIGHTS = Path(__file__).parent / "data" / "reader.json"
 HEADLINE_FACTOR = 0.2  # of a headline's likelihood; the reading sets have none to learn it from
 EDGE_SHARE = 0.15  # of the best clause's likelihood, below which a clause at the end of an answer is left out
+UNMET_FACTOR = 0.1  # of the confidence of an answer that cannot be one
+NAMED_BONUS, COUNTED_BONUS = 1.0, 1.5  # log odds of a piece that names the kind of thing asked for, or as many things
+RIVAL_SHARE = 0.02  # of the chosen piece's likelihood, that one of another document must have to be looked at
+RIVAL_TRUST = 0.8  # of the chosen piece's confidence, that it must have
+MAX_OTHERS = 3
+MANY_SENSES = 3  # Chinese words for an English one; a name has one or two
+_PINYIN = re.compile(r"(?:(?:[zcs]h|[bpmfdtnlgkhjqxrzcsyw])?[aeiouv]{1,3}(?:ng?|r)?)+")  # Beijing may be one
+OTHERWISE_SAID = 0.8  # below it a word is said by another of like meaning at best: 董事长 for 市长
+HARDLY_SAID = 0.3  # below it a name is not there, not even with a typing error
+SAID = 0.5  # how far a term must be said to count as said
 LEAST_MASS = 1e-3  # of the clauses of a piece, so that their opinion alone rules nothing out
 
 
@@ -41,11 +54,18 @@ TRUST_FEATURES = (
     "kind_met", "kind_unmet",
     "kind_in_sentence", "likelihood", "rival", "holds", "log_holds", "is_it", "hit_odds", "odds", "echo", "length",
     "proposed", "terms", "asks_person", "asks_date", "asks_number", "asks_place", "asks_list",
-    "asks_reason", "asks_fact", "yes_no", "english",
+    "asks_reason", "asks_fact", "yes_no", "english", "document_name_missing", "document_noun_missing", "wanted_missing",
+    "names_wanted", "wanted_unnamed", "counted", "miscounted", "hit_score", "document_share", "score", "margin",
+    "dense", "dense_margin", "lexical_terms",
 )  # fmt: skip
 
 
-OF_PIECE = ("holds", "log_holds", "is_it", "hit_odds", "odds", "echo", "proposed")  # taken from PIECE_FEATURES
+# Taken from PIECE_FEATURES.
+OF_PIECE = (
+    "holds", "log_holds", "is_it", "hit_odds", "odds", "echo", "proposed", "names_wanted", "wanted_unnamed", "counted",
+    "miscounted", "hit_score", "document_share",
+)  # fmt: skip
+SCORE = 4.0  # about the largest fused score: both arms full
 _PARTS = ("mean", "deviation", "hidden", "hidden_bias", "output")
 
 
@@ -60,6 +80,8 @@ class Reading:
     notice: str  # for a refusal: what to tell the user
     withheld: tuple[Quote, ...] = ()  # of a refusal: the words that were chosen, but not trusted
     checks: tuple[Check, ...] = ()
+    others: tuple[Quote, ...] = ()  # of other documents: what answers the question as well
+    certain: bool = False  # of a refusal: for a reason that stands in the text, not for want of confidence
 
 
 @dataclass(frozen=True)
@@ -87,6 +109,16 @@ class Weights:
     choice: Network
     trust: Network
     threshold: float  # of the probability, below which the reader refuses
+    curve: tuple["Operating", ...] = ()  # what other thresholds would do, ascending
+
+
+@dataclass(frozen=True)
+class Operating:
+    """What a threshold does, on the development questions: see training/calibrate_reader.py."""
+
+    threshold: float
+    answered: float  # share of the questions that have an answer which are answered
+    wrong: float  # share of all answers that are wrong, questions without an answer included
 
 
 @cache
@@ -96,9 +128,8 @@ def load_weights(path: Path = WEIGHTS) -> Weights:
     for name, features in (("clause", CLAUSE_FEATURES), ("choice", PIECE_FEATURES), ("trust", TRUST_FEATURES)):
         if tuple(record[name]["features"]) != features:
             raise ModelError(f"{path} was learnt for other {name} features; run training/calibrate_reader.py.")
-    return Weights(
-        _network(record["clause"]), _network(record["choice"]), _network(record["trust"]), record["threshold"]
-    )
+    clause, choice, trust = (_network(record[name]) for name in ("clause", "choice", "trust"))
+    return Weights(clause, choice, trust, record["threshold"], tuple(Operating(*row) for row in record["curve"]))
 
 
 def _network(record: dict[str, list[float]]) -> Network:
@@ -125,21 +156,157 @@ def read(
         threshold: Of the confidence, below which to refuse; None takes the one that was learnt, 0 never refuses.
     """
     if not hits:
-        return Reading("refused", (), 0.0, (), notice(asked, ()))
+        return Reading("refused", (), 0.0, (), refusal(asked, ()))
     pieces = propose(asked, hits, setting_of, embedder, spans)
     weights = load_weights()
+    judged = judge(pieces, weights)
+    chosen = pieces.pieces[judged.chosen]
+    missing = tuple(dict.fromkeys((*pieces.evidence.missing(), *absent(asked, pieces, chosen))))
+    passage = chosen.hit.passage
+    quote = Quote(passage, passage.start + judged.start, passage.start + judged.end)
+    least = weights.threshold if threshold is None else threshold
+    premise = false_premise(asked, hits) if least > 0 else ""
+    if premise or judged.confidence < least:
+        said = premise or refusal(asked, missing)
+        return Reading("refused", (), judged.confidence, missing, said, (quote,), certain=bool(premise))
+    others = _others(pieces, weights, judged, max(least, RIVAL_TRUST * judged.confidence))
+    return Reading("answered", (quote,), judged.confidence, missing, "", others=others)
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Which piece is chosen, the span of its passage's text to quote, and how likely that answers."""
+
+    likelihood: Matrix  # shape (pieces,)
+    chosen: int
+    start: int
+    end: int
+    confidence: float  # a probability, as far as the development questions go that it was calibrated on
+
+
+def judge(pieces: Pieces, weights: Weights) -> Judged:
+    """Choose among pieces, and say how likely the choice answers."""
     likelihood, chosen = choose(pieces, weights.clause, weights.choice)
     score = float(weights.trust(trust_features(pieces, likelihood, chosen)[None])[0])
     confidence = float(1 / (1 + np.exp(-score)))
-    missing = pieces.evidence.missing()
     piece = pieces.pieces[chosen]
-    passage = piece.hit.passage
-    quote = Quote(passage, passage.start + piece.start, passage.start + piece.end)
-    least = weights.threshold if threshold is None else threshold
-    premise = false_premise(asked, hits) if least > 0 else ""
-    if premise or confidence < least:
-        return Reading("refused", (), confidence, missing, premise or notice(asked, missing), (quote,))
-    return Reading("answered", (quote,), confidence, missing, "")
+    asked = pieces.evidence.asked
+    start, end = whole_list(asked, pieces, piece)
+    if unmet(asked, pieces, piece, piece.hit.passage.text[start:end]):
+        confidence *= UNMET_FACTOR
+    return Judged(likelihood, chosen, start, end, confidence)
+
+
+def _others(pieces: Pieces, weights: Weights, judged: Judged, least: float) -> tuple[Quote, ...]:
+    """Return the best piece of each other document that could have been chosen as well."""
+    likelihood, chosen = judged.likelihood, judged.chosen
+    seen = {pieces.pieces[chosen].hit.passage.document_id}
+    found: list[Quote] = []
+    for at in np.argsort(-likelihood, kind="stable"):
+        piece = pieces.pieces[at]
+        if likelihood[at] < RIVAL_SHARE * likelihood[chosen] or len(found) >= MAX_OTHERS:
+            break
+        passage = piece.hit.passage
+        if passage.document_id in seen:
+            continue
+        seen.add(passage.document_id)
+        score = float(weights.trust(trust_features(pieces, likelihood, int(at))[None])[0])
+        words = passage.text[piece.start : piece.end]
+        if 1 / (1 + np.exp(-score)) >= least and not unmet(pieces.evidence.asked, pieces, piece, words):
+            found.append(Quote(passage, passage.start + piece.start, passage.start + piece.end))
+    return tuple(found)
+
+
+def whole_list(asked: Asked, pieces: Pieces, piece: Piece) -> tuple[int, int]:
+    """Return the span to quote for a piece: of a list that is asked for, all items, and little more.
+
+    Among the lists of the piece's sentence the one counts that has as many items as the question asks for; else the
+    one that the piece touches.
+    """
+    if asked.kind != "list" and not asked.count:
+        return piece.start, piece.end
+    clauses = pieces.evidence.clauses
+    text = piece.hit.passage.text
+    sentence = clauses[piece.first].sentence
+    of_sentence = [one for one in clauses if one.hit is piece.hit and one.sentence == sentence]
+    lists = [
+        one
+        for one in enumerations(text)
+        if of_sentence[0].start <= one.start and one.items[-1][1] <= of_sentence[-1].end
+    ]
+    if not lists:
+        return piece.start, piece.end
+    best = max(lists, key=lambda one: (_answers_list(asked, text, one), _shared(one, piece)))
+    fits = _answers_list(asked, text, best)
+    if not fits and not _shared(best, piece):
+        return piece.start, piece.end
+    held = [one for one in of_sentence if one.start < best.end and best.start < one.end]
+    start, end = held[0].start, held[-1].end
+    if not fits:  # what is quoted may hold more than the list: nothing of it is left out
+        start, end = min(start, piece.start), max(end, piece.end)
+    return trim(text, start, end)
+
+
+def _answers_list(asked: Asked, text: str, one: Enumeration) -> int:
+    """Return how many signs there are that a list is the one asked for: its number of items, and what they are."""
+    counts = asked.count > 0 and asked.count in (len(one.items), one.promised) and not of_other_things(asked, one)
+    nouns = {asked.wanted, *(promise.noun for promise in asked.promises)} - {""}
+    first, last = (fold(text[start:end]) for start, end in (one.items[0], one.items[-1]))
+    is_noun = any(
+        one.noun.startswith(noun) or one.noun.endswith(noun) or last.endswith(noun) or first.startswith(noun)
+        for noun in nouns
+    )
+    return counts + is_noun
+
+
+def _shared(one: Enumeration, piece: Piece) -> float:
+    """Return which share of a list's characters a piece holds."""
+    return max(0, min(one.end, piece.end) - max(one.start, piece.start)) / (one.end - one.start)
+
+
+def unmet(asked: Asked, pieces: Pieces, piece: Piece, words: str) -> bool:
+    """Say whether an answer cannot be one: it lacks what the question asks for, or its text lacks what it is about.
+
+    A person who is asked for has a name, a year is a year; and a text that never says a name of the question does not
+    speak of it.
+    """
+    return not kinds.can_answer(asked, words) or bool(absent(asked, pieces, piece))
+
+
+def absent(asked: Asked, pieces: Pieces, piece: Piece) -> tuple[str, ...]:
+    """Return the names of the question that the document of a piece never says.
+
+    The role of somebody who is asked for counts as a name: no 总经理 in the text, no answer to 总经理是谁.
+    """
+    evidence = pieces.evidence
+    of_document = [
+        at
+        for at, clause in enumerate(evidence.clauses)
+        if clause.hit.passage.document_id == piece.hit.passage.document_id
+    ]
+    said = np.maximum(evidence.said[:, of_document], evidence.headlines[:, of_document]).max(axis=1, initial=0.0)
+    document = evidence.folded_documents[piece.hit.rank]
+    return tuple(
+        term.text
+        for term, value in zip(asked.terms, said, strict=True)
+        if not term.inherited
+        and (
+            (term.is_name and value < HARDLY_SAID) or (term.focus and asked.kind == "person" and value < OTHERWISE_SAID)
+        )
+        and not _stands(term.text, document)
+    )
+
+
+def _is_common(word: str) -> bool:
+    """Say whether an English word is one of many senses, and no name for all its capital letter: Party."""
+    return word.isascii() and not _PINYIN.fullmatch(word) and len(translations(stem(word))) >= MANY_SENSES
+
+
+def _stands(name: str, text: str) -> bool:
+    """Say whether a text holds a name, or two neighbouring characters of a longer Chinese one: a typing error."""
+    if name.isascii() or len(name) < 3:
+        return name in text
+    return any(name[at : at + 2] in text for at in range(len(name) - 1))
 
 
 def propose(
@@ -190,7 +357,8 @@ def likelihoods(pieces: Pieces, clause: Network, choice: Network) -> Matrix:
     firsts, lasts = (np.array([getattr(piece, name) for piece in pieces.pieces]) for name in ("first", "last"))
     by_clauses = np.log(sums[lasts + 1] - sums[firsts] + LEAST_MASS)
     is_headline = evidence.is_headline[firsts]
-    return _softmax(choice(pieces.features) + by_clauses + np.where(is_headline, np.log(HEADLINE_FACTOR), 0.0))
+    bonus = NAMED_BONUS * pieces.feature("names_wanted") + COUNTED_BONUS * pieces.feature("counted")
+    return _softmax(choice(pieces.features) + by_clauses + bonus + np.where(is_headline, np.log(HEADLINE_FACTOR), 0.0))
 
 
 def _softmax(scores: Matrix) -> Matrix:
@@ -211,6 +379,10 @@ def trust_features(pieces: Pieces, likelihood: Matrix, chosen: int) -> Matrix:
     }
     said["passage"] = np.maximum(evidence.said[:, of_passage].max(axis=1, initial=0.0), evidence.headlines[:, first])
     said["hits"] = np.maximum(evidence.said, evidence.headlines).max(axis=1, initial=0.0)
+    said["document"] = said["passage"].copy()
+    for at, term in enumerate(asked.terms):
+        if said["document"][at] < SAID and term.text in evidence.folded_documents[hit.rank]:
+            said["document"][at] = 1.0
     own = np.array([not term.inherited for term in asked.terms], bool)
     names = np.array([term.is_name for term in asked.terms], bool) & own
     verbs = np.array([term.is_verb for term in asked.terms], bool) & ~names
@@ -260,8 +432,34 @@ def trust_features(pieces: Pieces, likelihood: Matrix, chosen: int) -> Matrix:
         "asks_fact": asked.kind == "fact",
         "yes_no": asked.kind == "yes-no",
         "english": asked.language == "en",
+        "document_name_missing": (absent["document"] * names).max(initial=0.0),
+        "document_noun_missing": (absent["document"] * ~names * ~verbs).max(initial=0.0),
+        "wanted_missing": any(
+            term.text == asked.wanted and value < SAID
+            for term, value in zip(asked.terms, said["document"], strict=True)
+        ),
+        **_of_search(pieces, hit),
     }
     return np.array([float(features[name]) for name in TRUST_FEATURES])
+
+
+def _of_search(pieces: Pieces, chosen: Hit) -> dict[str, float]:
+    """Return what both arms say: the score of the chosen hit, and how far the best one of another text is behind."""
+    hits = list({clause.hit.rank: clause.hit for clause in pieces.evidence.clauses}.values())
+    own = chosen.passage.document_id
+    others = [hit for hit in hits if hit.passage.document_id != own]
+    best = max(hit.score for hit in hits if hit.passage.document_id == own)
+    dense = {hit.rank: hit.arms["dense"].score for hit in hits if "dense" in hit.arms}
+    lexical = chosen.arms.get("lexical")
+    grams_asked = len(set(grams(pieces.evidence.asked.query))) or 1
+    return {
+        "score": best / SCORE,
+        "margin": (best - max((hit.score for hit in others), default=0.0)) / SCORE,
+        "dense": dense.get(chosen.rank, 0.0),
+        "dense_margin": max((dense.get(hit.rank, 0.0) for hit in hits if hit.passage.document_id == own), default=0.0)
+        - max((dense.get(hit.rank, 0.0) for hit in others), default=0.0),
+        "lexical_terms": len(lexical.terms) / grams_asked if lexical else 0.0,
+    }
 
 
 def false_premise(asked: Asked, hits: Sequence[Hit]) -> str:
@@ -273,7 +471,7 @@ def false_premise(asked: Asked, hits: Sequence[Hit]) -> str:
     return ""
 
 
-def notice(asked: Asked, missing: Sequence[str]) -> str:
+def refusal(asked: Asked, missing: Sequence[str]) -> str:
     """Return what a refusal says, in the language of the question."""
     if asked.language == "en":
         words = f" It does not mention: {', '.join(missing)}." if missing else ""

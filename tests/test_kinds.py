@@ -1,6 +1,6 @@
 import pytest
 
-from rag.kinds import contradiction, is_met
+from rag.kinds import can_answer, contradiction, is_met, names_wanted
 from rag.question import analyse
 
 
@@ -47,3 +47,39 @@ def test_whether_a_text_gives_what_is_asked_for(question, text, given):
 def test_a_promise_is_contradicted_by_another_number_of_the_same_things(question, text, said):
     (promise,) = analyse(question).promises
     assert contradiction(promise, text) == said
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "possible"),
+    [
+        ("展览是哪一年开幕的？", "6月25日开幕", False),
+        ("展览是哪一年开幕的？", "2021年6月25日开幕", True),
+        ("茶馆几点关门？", "茶馆每天开门", False),
+        ("茶馆几点关门？", "晚上九点关门", True),
+        ("要洗多少秒？", "事件减少48%", False),
+        ("要洗多少秒？", "至少洗二十秒", True),
+        ("门票多少钱？", "门票免费发放三百张", False),
+        ("谁主持了会议？", "会议进展顺利", False),
+        ("谁主持了会议？", "会议由市教育局主持", True),
+        ("创始人叫什么名字？", "创始团队均来自北京大学", False),
+        ("创始人叫什么名字？", "创始人李明远说", True),
+        ("What year did it open?", "It opened on a Monday.", False),
+        ("有哪些品牌？", "天气很好", True),  # what is no person, time or number cannot be told by its form
+    ],
+)
+def test_an_answer_that_plainly_lacks_what_is_asked_for_cannot_be_one(question, text, possible):
+    assert can_answer(analyse(question), text) is possible
+
+
+@pytest.mark.parametrize(
+    ("question", "text", "named"),
+    [
+        ("去了哪几个区县？", "到河东区、青山县调研", True),
+        ("去了哪几个区县？", "详细了解有关情况", False),
+        ("看了哪两家企业？", "来到晨星汽车有限公司", True),
+        ("是哪部法律？", "依照教育法办理", True),
+        ("他是谁？", "到河东区调研", False),
+    ],
+)
+def test_the_kind_of_thing_that_is_asked_for_is_known_by_how_its_name_ends(question, text, named):
+    assert names_wanted(analyse(question), text) is named

@@ -1,6 +1,6 @@
 import pytest
 
-from rag.question import analyse, complete
+from rag.question import analyse
 
 
 def terms(question):
@@ -69,18 +69,3 @@ def test_the_focus_is_the_word_beside_the_asking_word(question, focus):
 
 def test_a_promised_number_of_things_is_recognised():
     assert [promise.text for promise in analyse("柳州的五大定位是什么").promises] == ["五大定位"]
-
-
-def test_a_follow_up_is_completed_from_the_question_before():
-    first = analyse("上汽通用五菱累计产销量是多少")
-    asked = complete(analyse("那它有哪两个品牌？"), [first])
-    assert asked.query == "上汽通用五菱累计产销量是多少 那它有哪两个品牌？"
-    assert {term.text: term.inherited for term in asked.terms}["五菱"]
-    assert not {term.text: term.inherited for term in asked.terms}["品牌"]
-
-
-def test_a_question_that_stands_alone_is_left_as_it_is():
-    first = analyse("上汽通用五菱累计产销量是多少")
-    alone = analyse("陈刚到鹿寨县做什么")
-    assert complete(alone, [first]) == alone
-    assert complete(analyse("它是什么"), []).query == "它是什么"

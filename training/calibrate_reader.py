@@ -14,11 +14,8 @@ learnt by heart. Dev files serve to choose the threshold and for the figures pri
 
 import argparse
 import json
-import pickle
-import random
 import sys
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import repeat
@@ -30,45 +27,27 @@ import numpy.typing as npt
 import torch
 from tqdm import tqdm
 
-from rag.documents import document_from_text
+from rag.embedder import Embedder, load_embedder
 from rag.evidence import CLAUSE_FEATURES
-from rag.pieces import PIECE_FEATURES, Pieces
-from rag.pipeline import Pipeline
+from rag.evidence import gather as gather_evidence
+from rag.pieces import PIECE_FEATURES, Pieces, cut
 from rag.question import analyse
-from rag.reader import TRUST_FEATURES, WEIGHTS, Network, Weights, choose, load_weights, propose, trust_features
-from rag.retriever import Hit
+from rag.reader import (
+    TRUST_FEATURES,
+    WEIGHTS,
+    Network,
+    Operating,
+    Weights,
+    choose,
+    judge,
+    load_weights,
+    trust_features,
+)
 from rag.settings import Settings
-from rag.span_model import Candidate
-from training.embedder_data import find_file, read_json_rows
-from training.reader_data import is_held_out
-from training.variants import Variants
+from training.reader_cases import ANSWERABLE, DEV, UNANSWERABLE, RawCase, gather
 
 Row = npt.NDArray[np.float64]
-Record = dict[str, Any]
 
-TRAIN = {  # file: questions taken at most, of the held-out contexts
-    "train_cmrc2018": 1000,
-    "train_cmrc2018_trial": 100,
-    "train_crud_news": 100,
-    "train_chronoqa": 200,
-    "train_dureader_robust": 120,
-    "train_en_squad": 80,
-    "train_en_qed": 100,
-}
-CLAUSES = {  # the same, of the other contexts: clauses are scored without the reader, which may know them by heart
-    "train_cmrc2018": 1800,
-    "train_crud_news": 800,
-    "train_chronoqa": 500,
-    "train_dureader_robust": 500,
-    "train_en_squad": 400,
-    "train_en_qed": 300,
-}
-DEV = {"dev_cmrc2018_half": 100, "dev_crud_news": 100, "dev_drcd": 100, "dev_dureader_robust": 100}
-POOL_HITS, OWN_HITS = 5, 8
-# The same question of all texts, of its own text, and there with a synonym, a typing error, or in English words.
-ANSWERABLE = ("pool", "own", "synonym", "typo", "english")
-# Asked of the nearest other texts, with one word of another question, for another kind of thing, in English so.
-UNANSWERABLE = ("elsewhere", "exchanged", "other kind", "english exchanged")
 # How much a case counts when trust is learnt: near misses in the text itself are what is hard.
 TRUST_WEIGHTS = {"pool": 0.2, "elsewhere": 0.2, "english": 0.5, "english exchanged": 0.5}
 UNSURE_WEIGHT = 0.1  # of a wrong choice for a question that has an answer: it says little about refusing
@@ -94,91 +73,29 @@ class Case:
         return self.kind in ANSWERABLE
 
 
-class NoSpans:
-    """A span model that proposes nothing."""
-
-    name = "none"
-
-    def candidates(self, question: str, texts: Sequence[str], count: int = 5) -> list[Candidate]:
-        """Return nothing."""
-        return []
+def make_cases(raw: Sequence[RawCase], settings: Settings) -> list[Case]:
+    """Compute the features of all cases, in as many processes as there are cores."""
+    with ProcessPoolExecutor() as pool:
+        parts = pool.map(_make_part, (raw[at : at + 500] for at in range(0, len(raw), 500)), repeat(settings))
+        return [case for part in tqdm(parts, total=-(-len(raw) // 500), desc="features") for case in part]
 
 
-def load(data: Path, name: str, count: int, seed: int, held_out: bool) -> list[Record]:
-    """Return up to `count` answerable rows with literal answers; of a file to train on, held-out ones or the others."""
-    rows = [
-        row
-        for row in read_json_rows(find_file(data, f"qa/{name}.jsonl.gz"))
-        if row["answers"]
-        and row["answer_starts"][0] >= 0
-        and (name.startswith("dev_") or is_held_out(row["context"]) == held_out)
-    ]
-    random.Random(seed).shuffle(rows)
-    return rows[:count]
+def _make_part(raw: Sequence[RawCase], settings: Settings) -> list[Case]:
+    embedder = load_embedder(settings)
+    return [_make(one, embedder) for one in raw]
 
 
-def cases(
-    rows: Sequence[Record], source: str, with_spans: bool, seed: int, data: Path, settings: Settings
-) -> Iterator[Case]:
-    """Ask each question of the pool of all texts, of its own text alone, and where it has no answer."""
-    chooser = random.Random(seed)
-    with tempfile.TemporaryDirectory() as folder:
-        chat = Pipeline(Path(folder), settings)
-        if not with_spans:
-            chat.spans = NoSpans()
-        ids: dict[str, str] = {}
-        for row in rows:
-            if row["context"] not in ids:
-                document = document_from_text(row["context"], title=row.get("title") or "", source=f"text-{len(ids)}")
-                chat.add_document(document)
-                ids[row["context"]] = document.id
-        variants = Variants(rows, data, chooser)
-        for row in tqdm(rows, desc=source):
-            own = ids[row["context"]]
-            hits = chat.search(row["question"], 60)
-            own_hits = _own(hits, own)
-            others = [hit for hit in hits if hit.passage.document_id != own]
-            asked = [
-                ("pool", row["question"], hits[:POOL_HITS]),
-                ("elsewhere", row["question"], others[:POOL_HITS]),
-                ("own", row["question"], own_hits),
-                *((*variant, own_hits) for variant in variants.of(row["question"], row["context"], row["answers"][0])),
-            ]
-            for kind, question, chosen in asked:
-                if chosen:
-                    yield _case(chat, row, own, source, kind, question, chosen)
-        chat.close()
-
-
-def _gather(job: tuple[Sequence[Record], str, bool], seed: int, data: Path, settings: Settings) -> list[Case]:
-    return list(cases(*job, seed, data, settings))
-
-
-def _own(hits: Sequence[Hit], document_id: str) -> list[Hit]:
-    """Return the hits in one document alone, as if it were the whole store."""
-    return _ranked(hit for hit in hits if hit.passage.document_id == document_id)[:OWN_HITS]
-
-
-def _ranked(hits: Iterable[Hit]) -> list[Hit]:
-    return [Hit(hit.passage, rank, hit.score, hit.arms) for rank, hit in enumerate(hits, start=1)]
-
-
-def _case(chat: Pipeline, row: Record, own: str, source: str, kind: str, question: str, hits: Sequence[Hit]) -> Case:
-    asked = analyse(question)
-    pieces = propose(asked, _ranked(hits), chat.setting_of, chat.embedder, chat.spans)
-    golds: list[tuple[int, int]] = []
-    if kind in ANSWERABLE:
-        text = chat.store.document(own).text
-        pairs = zip(row["answers"], row["answer_starts"], strict=True)
-        golds = [gold for answer, start in pairs if (gold := _find(text, answer, start))]
-    worth, holds = np.zeros(len(pieces.pieces)), []
+def _make(raw: RawCase, embedder: Embedder) -> Case:
+    setting_of = {hit.passage.id: setting for hit, setting in zip(raw.hits, raw.settings, strict=True)}
+    evidence = gather_evidence(analyse(raw.question), raw.hits, lambda passage: setting_of[passage.id], embedder)
+    pieces = cut(evidence, raw.hits, raw.candidates)
+    worth = np.zeros(len(pieces.pieces))
     for at, piece in enumerate(pieces.pieces):
         passage = piece.hit.passage
         start, end = passage.start + piece.start, passage.start + piece.end
-        fits = [_worth(start, end, gold) for gold in golds] if passage.document_id == own else []
+        fits = [_worth(start, end, gold) for gold in raw.golds] if passage.document_id == raw.own else []
         worth[at] = max(fits, default=0.0)
-        holds.append(worth[at] >= LEAST_WORTH)
-    return Case(source, kind, pieces, worth, tuple(holds))
+    return Case(raw.source, raw.kind, pieces, worth, tuple(bool(value >= LEAST_WORTH) for value in worth))
 
 
 def _worth(start: int, end: int, gold: tuple[int, int]) -> float:
@@ -187,16 +104,6 @@ def _worth(start: int, end: int, gold: tuple[int, int]) -> float:
         return 0.0
     f1 = 2 * shared / (end - start + gold[1] - gold[0])
     return LEAST_WORTH + (1 - LEAST_WORTH) * f1 if shared == gold[1] - gold[0] else PART_WORTH * f1
-
-
-def _find(text: str, answer: str, near: int) -> tuple[int, int] | None:
-    """Return the span of the answer in the mended text that is nearest to its place in the source."""
-    answer = answer.strip().rstrip("。，,.；;")
-    places = [at for at in range(len(text)) if text.startswith(answer, at)] if answer else []
-    if not places:
-        return None
-    start = min(places, key=lambda at: abs(at - near))
-    return start, start + len(answer)
 
 
 def fit(rows: Row, loss_of: Callable[[torch.Tensor], torch.Tensor], units: int, epochs: int, seed: int) -> Network:
@@ -286,30 +193,95 @@ def learn_trust(
     return fit(rows, loss, units, epochs, seed)
 
 
-def figures(chosen: Sequence[Case], weights: Weights) -> dict[str, float]:
-    """Return how often the choice holds the answer, its length, and how well refusing works."""
-    rows, pieces = chosen_pieces(chosen, weights.clause, weights.choice)
-    holds = np.array([case.holds[piece] for case, piece in zip(chosen, pieces, strict=True)])
-    lengths = np.array([len(case.pieces.pieces[piece].text) for case, piece in zip(chosen, pieces, strict=True)])
-    refused = 1 / (1 + np.exp(-weights.trust(rows))) < weights.threshold
-    kinds = np.array([case.kind for case in chosen])
-    answerable = np.array([case.answerable for case in chosen])
+@dataclass(frozen=True)
+class Outcomes:
+    """What becomes of cases: parallel arrays, shape (cases,)."""
+
+    holds: npt.NDArray[np.bool_]  # whether the chosen words hold a gold answer
+    confidence: Row
+    length: Row  # characters of the chosen words
+    answerable: npt.NDArray[np.bool_]
+    kinds: npt.NDArray[np.str_]
+
+
+def outcomes(cases: Sequence[Case], weights: Weights) -> Outcomes:
+    """Judge cases as `rag.reader.read` does."""
+    judged = [judge(case.pieces, weights) for case in cases]
+    return Outcomes(
+        np.array([case.holds[one.chosen] for case, one in zip(cases, judged, strict=True)], bool),
+        np.array([one.confidence for one in judged]),
+        np.array([one.end - one.start for one in judged], np.float64),
+        np.array([case.answerable for case in cases], bool),
+        np.array([case.kind for case in cases]),
+    )
+
+
+def figures(cases: Sequence[Case], weights: Weights) -> dict[str, float]:
+    """Return how often the choice holds the answer, its length, and how well refusing works; NaN for no cases."""
+    found = outcomes(cases, weights)
+    refused = found.confidence < weights.threshold
+
+    def mean(values: npt.NDArray[Any], which: npt.NDArray[np.bool_]) -> float:
+        return float(values[which].mean()) if which.any() else float("nan")
+
     return {
-        "pool": holds[kinds == "pool"].mean(),
-        **{kind: holds[kinds == kind].mean() for kind in ANSWERABLE[1:]},
-        "characters": lengths[answerable].mean(),
-        **{f"refused {kind}": refused[kinds == kind].mean() for kind in UNANSWERABLE},
-        "refused though right": refused[answerable & holds].mean(),
-        "refused when wrong": refused[answerable & ~holds].mean(),
+        **{kind: mean(found.holds, found.kinds == kind) for kind in ANSWERABLE},
+        "characters": mean(found.length, found.answerable),
+        **{f"refused {kind}": mean(refused, found.kinds == kind) for kind in UNANSWERABLE},
+        "refused though right": mean(refused, found.answerable & found.holds),
+        "refused when wrong": mean(refused, found.answerable & ~found.holds),
     }
 
 
+def calibrate(dev: Sequence[Case], weights: Weights) -> Weights:
+    """Return the weights with trust scores whose logistic is a probability on the development questions.
+
+    Two numbers are fitted, a factor and a summand (Platt 1999); a third of the questions counts as unanswerable.
+    """
+    found = outcomes(dev, weights)
+    rows, _ = chosen_pieces(dev, weights.clause, weights.choice)
+    scores = torch.tensor(weights.trust(rows))
+    targets = torch.tensor(found.holds, dtype=torch.float64)
+    share = np.where(found.answerable, 2 / 3 / found.answerable.sum(), 1 / 3 / (~found.answerable).sum())
+    weight = torch.tensor(share)
+    line = torch.tensor([1.0, 0.0], dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([line], max_iter=100)
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        logits = line[0] * scores + line[1]
+        value = (weight * torch.nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")).sum()
+        value.backward()  # type: ignore[no-untyped-call]
+        return value
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call]
+    factor, summand = line.detach().tolist()
+    trust = weights.trust
+    output, bias = (factor * trust.output).round(4), round(factor * trust.output_bias + summand, 4)
+    return replace(weights, trust=replace(trust, output=output, output_bias=bias))
+
+
 def choose_threshold(dev: Sequence[Case], weights: Weights, share: float) -> float:
-    """Return the probability below which `share` of the right answers to dev questions of one text lie."""
+    """Return the probability below which `share` of the right answers to dev questions of one text lie.
+
+    Answers that are refused whatever the threshold (see `rag.reader.unmet`) do not count.
+    """
     own = [case for case in dev if case.answerable and case.kind != "pool"]
     rows, chosen = chosen_pieces(own, weights.clause, weights.choice)
     right = np.array([case.holds[piece] for case, piece in zip(own, chosen, strict=True)])
     return round(float(np.quantile(1 / (1 + np.exp(-weights.trust(rows[right]))), share)), 4)
+
+
+def curve(dev: Sequence[Case], weights: Weights) -> tuple[Operating, ...]:
+    """Return what thresholds from 0 to 0.9 do on the dev questions, a third of which count as unanswerable."""
+    found = outcomes(dev, weights)
+    share = np.where(found.answerable, 2 / 3 / found.answerable.sum(), 1 / 3 / (~found.answerable).sum())
+    points = []
+    for threshold in sorted({weights.threshold, *(step / 20 for step in range(19))}):
+        answered = found.confidence >= threshold
+        wrong = share[answered & ~found.holds].sum() / max(share[answered].sum(), 1e-9)
+        points.append(Operating(threshold, round(float(answered[found.answerable].mean()), 4), round(float(wrong), 4)))
+    return tuple(points)
 
 
 def as_record(weights: Weights) -> dict[str, Any]:
@@ -325,6 +297,7 @@ def as_record(weights: Weights) -> dict[str, Any]:
         "choice": network(weights.choice, PIECE_FEATURES),
         "trust": network(weights.trust, TRUST_FEATURES),
         "threshold": weights.threshold,
+        "curve": [[point.threshold, point.answered, point.wrong] for point in weights.curve],
     }
 
 
@@ -345,30 +318,17 @@ def main() -> None:
     arguments = parser.parse_args()
     settings = Settings(embedder=arguments.embedder)
 
-    def gather_cases(files: dict[str, int], with_spans: bool = True) -> list[Case]:
-        jobs = [
-            (
-                load(arguments.data, name, int(count * arguments.scale), arguments.seed, held_out=with_spans),
-                name,
-                with_spans,
-            )
-            for name, count in files.items()
-        ]
-        with ProcessPoolExecutor() as pool:
-            parts = pool.map(_gather, jobs, repeat(arguments.seed), repeat(arguments.data), repeat(settings))
-            return [case for part in parts for case in part]
-
-    if arguments.cases and arguments.cases.exists():
-        others, training, dev = pickle.loads(arguments.cases.read_bytes())  # noqa: S301 - a file this program wrote
-    else:
-        others, training, dev = gather_cases(CLAUSES, with_spans=False), gather_cases(TRAIN), gather_cases(DEV)
-        if arguments.cases:
-            arguments.cases.write_bytes(pickle.dumps((others, training, dev)))
+    others, training, dev = (
+        make_cases(raw, settings)
+        for raw in gather(arguments.data, arguments.scale, arguments.seed, settings, arguments.cases)
+    )
     clause = learn_clauses(others, arguments.units, arguments.epochs, arguments.seed)
     choice = learn_choice(training, arguments.units, arguments.epochs, arguments.seed)
     trust = learn_trust(training, clause, choice, 2 * arguments.units, arguments.epochs, arguments.seed)
     weights = Weights(clause, choice, trust, threshold=0.0)
+    weights = calibrate(dev, weights)
     weights = replace(weights, threshold=choose_threshold(dev, weights, arguments.refuse_right))
+    weights = replace(weights, curve=curve(dev, weights))
     arguments.output.write_text(json.dumps(as_record(weights)) + "\n", encoding="utf-8")
     load_weights(arguments.output)
     for name, chosen in (("train", training), *((name, [case for case in dev if case.source == name]) for name in DEV)):

