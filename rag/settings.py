@@ -7,6 +7,7 @@ from pathlib import Path
 PACKAGE = Path(__file__).parent
 BUNDLED_EMBEDDER = "bundled"
 BUNDLED_READER = "bundled"
+EXTRACTIVE = "extractive"
 ARTICLE = PACKAGE / "data" / "liuzhou.txt"
 STORE_VARIABLE = "RAG_STORE"
 STORE_FILE = "store.sqlite"  # in the folder of a store
@@ -41,8 +42,21 @@ class Settings:
     stretch_weight: float = 0.6  # of the cosine of the best stretch
     min_shared: float = 0.05  # share of the query its best text must say, else the lexical signals weigh 0
     fusion_constant: float = 3.0  # of reciprocal rank fusion, for hits that are not read
-    threshold: float | None = None  # confidence, 0 to 1, below which a question is refused; None: the reader's own
+    # Confidence, 0 to 1, below which a question is refused; None: the reader's own. `rag thresholds` says of each how
+    # much of what can be answered it answers, and how many of the answers are wrong.
+    threshold: float | None = None
     max_question: int = 2000  # characters
+    # Who writes the answer: "extractive", "openai:MODEL" on a server, or a causal language model with a chat template,
+    # named like an embedder. The key of a server is read at each question: $RAG_GENERATOR_KEY, else $OPENAI_API_KEY.
+    generator: str = EXTRACTIVE
+    generator_revision: str | None = None  # of a generator of a hub
+    generator_url: str | None = None  # of an OpenAI-compatible server, with its /v1
+    generator_device: str | None = None  # of a local generator; None: `device`
+    generator_dtype: str = "auto"  # of a local generator's weights: "auto" as saved, float32, float16, bfloat16
+    generator_tokens: int = 512  # of an answer at most
+    generator_context: int = 4096  # tokens of prompt and answer together, where the model's own limit is not smaller
+    generator_timeout: float = 30.0  # seconds a server may be silent
+    generator_retries: int = 2  # after a server was not reached, timed out, or said 429 or 5xx
 
 
 def default_store_folder() -> Path:
