@@ -4,7 +4,7 @@
     ├── InputError             what the caller gave cannot be used
     │   ├── DocumentError      a file cannot be read as a document
     │   └── QuestionError      a question is empty or too long
-    ├── NotFoundError          no document of that id
+    ├── NotFoundError          no document or conversation of that id
     ├── ModelError             a model cannot be loaded or does not fit
     └── StoreError             a store cannot be opened, read or written
         └── EmbedderMismatchError   it was built with another embedder
@@ -30,7 +30,7 @@ class QuestionError(InputError):
 
 
 class NotFoundError(RagError):
-    """No document has the id that was asked for."""
+    """Nothing has the id that was asked for."""
 
 
 class ModelError(RagError):

@@ -1,4 +1,4 @@
-"""Store: one folder that holds documents, passages, embeddings and feedback, and the caches made from them.
+"""Store: one folder that holds documents, passages, embeddings, feedback, conversations, and the caches made from them.
 
 One SQLite file is the truth: every change is one transaction, so a process killed anywhere leaves
 the state before it or after it. The FAISS file and the lexical index are caches. Each is brought to
@@ -20,7 +20,7 @@ import numpy as np
 
 from rag.documents import Document
 from rag.embedder import Embedder, FloatMatrix
-from rag.errors import EmbedderMismatchError, NotFoundError, StoreError
+from rag.errors import EmbedderMismatchError, InputError, NotFoundError, StoreError
 from rag.index import FaissIndex, Positions
 from rag.lexical import TantivyIndex, discard
 from rag.passages import Passage
@@ -60,7 +60,25 @@ MIGRATIONS = (
         record TEXT NOT NULL
     );
     """,
+    """
+    CREATE TABLE conversation (
+        id TEXT PRIMARY KEY, title TEXT NOT NULL,
+        created TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now')),
+        changed TEXT NOT NULL DEFAULT (strftime('%Y-%m-%dT%H:%M:%SZ', 'now'))
+    );
+    CREATE TABLE turn (
+        conversation_id TEXT NOT NULL REFERENCES conversation(id) ON DELETE CASCADE,
+        number INTEGER NOT NULL, record TEXT NOT NULL,
+        PRIMARY KEY (conversation_id, number)
+    ) WITHOUT ROWID;
+    """,
 )
+# Of a conversation: id, title, created, changed, number of turns.
+ConversationRow = tuple[str, str, str, str, int]
+_CONVERSATIONS = """
+    SELECT id, title, created, changed, (SELECT count(*) FROM turn WHERE conversation_id = conversation.id)
+    FROM conversation
+"""
 
 
 class Store:
@@ -194,6 +212,109 @@ class Store:
         """Return the id, the time and the record of all feedback, oldest first."""
         with self._lock, self._errors():
             return self._connection.execute("SELECT id, added, record FROM feedback ORDER BY id").fetchall()
+
+    # -- Conversations -----------------------------------------------------------------------------
+
+    def add_conversation(self, conversation_id: str, title: str, most: int) -> None:
+        """Make a conversation without turns. The documents stay as they are, here and in what follows.
+
+        Raises:
+            InputError: The store holds `most` conversations already.
+        """
+        with self._transaction(changes=False) as connection:
+            held = connection.execute("SELECT count(*) FROM conversation").fetchone()[0]
+            if held >= most:
+                raise InputError(
+                    f"The store in {self.folder} holds {held} conversations, and keeps {most} at most. Delete some."
+                )
+            connection.execute("INSERT INTO conversation (id, title) VALUES (?, ?)", (conversation_id, title))
+
+    def conversations(self) -> list[ConversationRow]:
+        """Return all conversations, the one changed last first."""
+        with self._lock, self._errors():
+            return self._connection.execute(f"{_CONVERSATIONS} ORDER BY changed DESC, rowid DESC").fetchall()
+
+    def turns(self, conversation_id: str) -> tuple[ConversationRow, list[tuple[int, str]]]:
+        """Return a conversation, and the number and record of each of its turns in order, as of one moment.
+
+        Raises:
+            NotFoundError: There is none of this id.
+        """
+        with self._reading() as connection:
+            row = connection.execute(f"{_CONVERSATIONS} WHERE id = ?", (conversation_id,)).fetchone()
+            if row is None:
+                raise self._no_conversation(conversation_id)
+            query = "SELECT number, record FROM turn WHERE conversation_id = ? ORDER BY number"
+            return row, connection.execute(query, (conversation_id,)).fetchall()
+
+    def rename_conversation(self, conversation_id: str, title: str) -> None:
+        """Give a conversation another title. Raises NotFoundError as `turns` does."""
+        with self._transaction(changes=False) as connection:
+            done = connection.execute("UPDATE conversation SET title = ? WHERE id = ?", (title, conversation_id))
+            if not done.rowcount:
+                raise self._no_conversation(conversation_id)
+
+    def delete_conversation(self, conversation_id: str) -> None:
+        """Delete a conversation with its turns. Raises NotFoundError as `turns` does."""
+        with self._transaction(changes=False) as connection:
+            if not connection.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,)).rowcount:
+                raise self._no_conversation(conversation_id)
+
+    def append_turn(self, conversation_id: str, record: str, most: int, title: str = "") -> int:
+        """Add a turn at the end of a conversation; return its number, from 1.
+
+        Args:
+            conversation_id: Of the conversation.
+            record: Of the turn.
+            most: Turns that a conversation may have.
+            title: Given to a conversation that has none.
+
+        Raises:
+            InputError: The conversation has `most` turns already.
+            NotFoundError: There is none of this id.
+        """
+        with self._transaction(changes=False) as connection:
+            self._touch(connection, conversation_id)
+            query = "SELECT count(*), coalesce(max(number), 0) FROM turn WHERE conversation_id = ?"
+            held, last = connection.execute(query, (conversation_id,)).fetchone()
+            if held >= most:
+                raise InputError(
+                    f"The conversation {conversation_id} has {held} turns, and keeps {most} at most. Start another."
+                )
+            connection.execute("INSERT INTO turn VALUES (?, ?, ?)", (conversation_id, last + 1, record))
+            query = "UPDATE conversation SET title = ? WHERE id = ? AND title = ''"
+            connection.execute(query, (title, conversation_id))
+            return int(last) + 1
+
+    def replace_turn(self, conversation_id: str, number: int, record: str) -> None:
+        """Put another record in the place of the last turn.
+
+        Raises:
+            InputError: The turn is not the last one: those after it were asked with it in mind.
+            NotFoundError: There is no such conversation.
+        """
+        with self._transaction(changes=False) as connection:
+            self._touch(connection, conversation_id)
+            query = "SELECT max(number) FROM turn WHERE conversation_id = ?"
+            last = connection.execute(query, (conversation_id,)).fetchone()[0]
+            if number != last:
+                raise InputError(
+                    f"Turn {number} of the conversation {conversation_id} cannot be replaced: the last one is "
+                    f"{last or 'none'}. Ask it as a new turn."
+                )
+            query = "UPDATE turn SET record = ? WHERE conversation_id = ? AND number = ?"
+            connection.execute(query, (record, conversation_id, number))
+
+    def _touch(self, connection: sqlite3.Connection, conversation_id: str) -> None:
+        query = "UPDATE conversation SET changed = strftime('%Y-%m-%dT%H:%M:%SZ', 'now') WHERE id = ?"
+        if not connection.execute(query, (conversation_id,)).rowcount:
+            raise self._no_conversation(conversation_id)
+
+    def _no_conversation(self, conversation_id: str) -> NotFoundError:
+        return NotFoundError(
+            f"The store in {self.folder} holds no conversation with the id {conversation_id!r}. "
+            "`rag conversations` shows the ids."
+        )
 
     # -- Search ------------------------------------------------------------------------------------
 
@@ -414,6 +535,17 @@ class Store:
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        """Run a block that sees the database as of one moment."""
+        with self._lock, self._errors():
+            self._connection.execute("BEGIN")
+            try:
+                yield self._connection
+            finally:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from rag.documents import document_from_text
-from rag.errors import EmbedderMismatchError, NotFoundError, StoreError
+from rag.errors import EmbedderMismatchError, InputError, NotFoundError, StoreError
 from rag.index import FaissIndex
 from rag.lexical import TantivyIndex
 from rag.pipeline import Pipeline
@@ -173,6 +173,38 @@ def test_a_store_of_version_1_keeps_its_documents_and_takes_feedback(folder, mon
     assert texts(chat.search("tide", 1)) == ["the tide is high"]
     assert chat.store.feedback_records() == []
     assert chat.store.add_feedback("{}")[0] == 1
+
+
+def test_a_store_of_version_2_keeps_its_feedback_and_takes_conversations(folder, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("rag.store.MIGRATIONS", MIGRATIONS[:2])
+        chat = filled(folder)
+        chat.store.add_feedback('{"good":true}')
+        chat.close()
+    connection = sqlite3.connect(folder / STORE_FILE)
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    connection.close()
+    chat = open_chat(folder)
+    assert chat.documents() == [MOON, CAT]
+    assert [record for _, _, record in chat.store.feedback_records()] == ['{"good":true}']
+    assert chat.store.conversations() == []
+    chat.store.add_conversation("a", "first", most=1)
+    assert chat.store.append_turn("a", "{}", most=1) == 1
+    row, turns = chat.store.turns("a")
+    assert (row[0], row[1], row[4], turns) == ("a", "first", 1, [(1, "{}")])
+
+
+def test_a_turn_that_cannot_be_added_changes_nothing(folder):
+    chat = filled(folder)
+    chat.store.add_conversation("a", "", most=1)
+    chat.store.append_turn("a", "{}", most=1, title="asked")
+    before = chat.store.turns("a")
+    with pytest.raises(InputError, match="keeps 1 at most"):
+        chat.store.append_turn("a", "{}", most=1)
+    with pytest.raises(InputError, match="cannot be replaced"):
+        chat.store.replace_turn("a", 2, "[]")
+    assert chat.store.turns("a") == before
+    assert before[0][1] == "asked"
 
 
 def test_feedback_is_numbered_timed_and_there_after_reopening(folder):
