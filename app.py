@@ -10,6 +10,7 @@ import re
 import socket
 import sys
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,8 @@ element.addEventListener('click', event => {
 element.addEventListener('submit', event => {
   event.preventDefault();
   const {turn} = event.target.dataset;
+  if (event.target.matches('.searched'))
+    return trigger('again', {turn: Number(turn), query: event.target.elements.query.value});
   const {marker, correction, unanswerable} = event.target.elements;
   const untold = Boolean(unanswerable?.checked);  // the page hides the correction then
   trigger('feedback', {
@@ -79,6 +82,7 @@ element.addEventListener('toggle', event => {
 watch('value', () => {
   // A new value folds what was unfolded, and keeps what was typed.
   element.querySelectorAll('details').forEach(details => { details.open = Boolean(details.unfolded); });
+  element.querySelectorAll('form.searched').forEach(form => form.reset());
   const shown = element.querySelectorAll('.turn');
   if (shown.length > turns) shown[shown.length - 1].scrollIntoView({block: 'nearest'});
   turns = shown.length;
@@ -113,6 +117,10 @@ def build(chat: Pipeline) -> gr.Blocks:
 
     def on_example(event: gr.EventData, answers: list[Answer], judged: set[int]) -> tuple[list[Answer], str, str, str]:
         return on_question(str(event.question), answers, judged)
+
+    def on_again(event: gr.EventData, answers: list[Answer], judged: set[int]) -> tuple[list[Answer], str, str]:
+        answers, message = search_again(chat, answers, judged, event.turn, event.query)
+        return answers, show_conversation(chat, answers, judged), show_message(message)
 
     def on_feedback(event: gr.EventData, answers: list[Answer], judged: set[int]) -> tuple[str, str]:
         said = (event.good, event.marker, event.correction, event.unanswerable)
@@ -151,6 +159,7 @@ def build(chat: Pipeline) -> gr.Blocks:
         talk.example(on_example, [answers, judged], shown, **hidden)
         # One after the other, so that a double click says it once.
         one = {"concurrency_limit": 1, "trigger_mode": "multiple"}
+        talk.again(on_again, [answers, judged], [answers, talk, message], **one, **hidden)
         talk.feedback(on_feedback, [answers, judged], [talk, message], **one, **hidden)
         talk.cite(on_cite, answers, source, queue=False, **hidden)
         gr.events.api(ask, api_name="ask")
@@ -166,6 +175,36 @@ def reply(chat: Pipeline, question: str, answers: Sequence[Answer]) -> tuple[lis
     except Exception:
         logger.exception("A question could not be answered.")
         return list(answers), "The program failed; its log says why. Ask again, or differently."
+
+
+def search_again(
+    chat: Pipeline, answers: Sequence[Answer], judged: set[int], turn: object, query: object
+) -> tuple[list[Answer], str]:
+    """Answer a turn by another search: return the conversation, or as it was with what to tell the user.
+
+    The last turn is replaced: its answer was to a question misunderstood, and nothing followed from it. An earlier one
+    stays, since later turns were asked with it in mind; the search is then a turn of its own.
+
+    Args:
+        chat: Answers.
+        answers: The conversation.
+        judged: The turns that have feedback; a replaced one has none any more.
+        turn: Which answer, from 0. This and the next come from the browser, which may send anything.
+        query: What to search for, as it stands: it is not completed from the turns before.
+    """
+    if not (
+        isinstance(turn, int) and not isinstance(turn, bool) and 0 <= turn < len(answers) and isinstance(query, str)
+    ):
+        return list(answers), "The page sent what is no search. Load it again."
+    if query.strip() == answers[turn].query:
+        return list(answers), ""
+    found, message = reply(chat, query, [])
+    if message:
+        return list(answers), message
+    if turn < len(answers) - 1:
+        return [*answers, *found], ""
+    judged.discard(turn)
+    return [*answers[:turn], replace(found[0], question=answers[turn].question)], ""
 
 
 def take_feedback(
@@ -336,25 +375,57 @@ def show_message(message: str, heading: str = "未能回答") -> str:
 
 
 def _turn(chat: Pipeline, number: int, answer: Answer, is_judged: bool) -> str:
-    searched = (
-        f'<p class="searched">按此检索：{escape(answer.query)}</p>' if answer.query != answer.question.strip() else ""
-    )
-    body = _refusal(chat, number, answer) if answer.verdict == "refused" else _answered(number, answer)
+    searched = _searched(number, answer) if answer.query != answer.question.strip() else ""
+    if answer.verdict == "chat":
+        body, feedback = f'<div class="answer"><p>{escape(answer.text)}</p></div>', ""
+    else:
+        body = _refusal(chat, number, answer) if answer.verdict == "refused" else _answered(number, answer)
+        feedback = THANKS if is_judged else _feedback(number, answer)
     return (
         f'<article class="turn {answer.verdict}"><p class="question">{escape(answer.question)}</p>'
-        f"{searched}{body}{THANKS if is_judged else _feedback(number, answer)}</article>"
+        f"{searched}{body}{feedback}</article>"
+    )
+
+
+def _searched(turn: int, answer: Answer) -> str:
+    """Return what was searched for, which may be edited and asked again."""
+    return (
+        f'<form class="searched" data-turn="{turn}" aria-label="按此检索 (searched for)">'
+        f'<label>按此检索：<input name="query" value="{escape(answer.query)}" autocomplete="off"></label>'
+        '<button class="again">重新检索<small lang="en">search again</small></button></form>'
     )
 
 
 def _answered(turn: int, answer: Answer) -> str:
     sentences = "".join(
-        f"<p>{escape(sentence.text)}{''.join(_marker(turn, marker) for marker in sentence.markers)}</p>"
-        for sentence in answer.sentences
+        f"<p>{escape(text)}{''.join(_marker(turn, marker) for marker in markers)}</p>"
+        if markers
+        else f'<p class="untold">{escape(text)}</p>'
+        for text, markers in answer.said()
     )
     part = '<p class="part">文章只回答了一部分 (partial answer)</p>' if answer.verdict == "partial" else ""
     said = {sentence.text for sentence in answer.sentences}
     citations = "".join(_citation(turn, citation, citation.quote in said) for citation in answer.citations)
-    return f'<div class="answer">{part}{sentences}</div><ol class="citations" aria-label="出处">{citations}</ol>'
+    return (
+        f'<div class="answer">{part}{sentences}{_contradictions(turn, answer)}</div>{_notice(answer)}'
+        f'<ol class="citations" aria-label="出处">{citations}</ol>'
+    )
+
+
+def _contradictions(turn: int, answer: Answer) -> str:
+    """Return what documents say differently of the same, side by side."""
+    rows = []
+    for contradiction in answer.contradictions:
+        both = zip(contradiction.markers, contradiction.values, strict=True)
+        rows.append("；".join(f"{escape(value)}{_marker(turn, marker)}" for marker, value in both))
+    if not rows:
+        return ""
+    heading = '<b>说法不一<small lang="en">the texts differ</small></b>'
+    return f'<div class="differ">{heading}{"".join(f"<p>{row}</p>" for row in rows)}</div>'
+
+
+def _notice(answer: Answer) -> str:
+    return f'<p class="remark">{escape(answer.notice)}</p>' if answer.notice else ""
 
 
 def _marker(turn: int, marker: int) -> str:
@@ -380,7 +451,7 @@ def _refusal(chat: Pipeline, turn: int, answer: Answer) -> str:
     nearest = "".join(_nearest(chat, turn, hit) for hit in answer.hits[:NEAREST])
     heading = '<p class="heading">最接近的段落 <small lang="en">nearest passages</small></p>' if nearest else ""
     notice = f'<p class="notice">{escape(answer.text)}</p>'
-    return f'<div class="refusal">{notice}{said}{heading}<ul>{nearest}</ul></div>'
+    return f'<div class="refusal">{notice}{_notice(answer)}{said}{heading}<ul>{nearest}</ul></div>'
 
 
 def _nearest(chat: Pipeline, turn: int, hit: Hit) -> str:

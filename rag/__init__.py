@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rag.answers import Answer, Sentence
     from rag.citations import Citation, Place
+    from rag.conversation import Conversation, Turn
     from rag.documents import Document
     from rag.errors import (
         DocumentError,
@@ -37,6 +38,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "rag.answers": ("Answer", "Sentence"),
     "rag.citations": ("Citation", "Place"),
+    "rag.conversation": ("Conversation", "Turn"),
     "rag.documents": ("Document",),
     "rag.errors": (
         "DocumentError",
@@ -60,6 +62,7 @@ __all__ = [
     "Addition",
     "Answer",
     "Citation",
+    "Conversation",
     "Document",
     "DocumentError",
     "EmbedderMismatchError",
@@ -76,6 +79,7 @@ __all__ = [
     "Sentence",
     "Settings",
     "StoreError",
+    "Turn",
     "open",
 ]
 

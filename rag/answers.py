@@ -76,6 +76,18 @@ class Answer:
     notice: str = ""  # what the user must know of how it was made: what was mended or left out, a model that failed
     withheld: tuple[Citation, ...] = ()  # of a refusal: what was chosen but not trusted; for measuring, never shown
 
+    def said(self) -> list[tuple[str, tuple[int, ...]]]:
+        """Return what is said, in order, with its markers: sentences, and of a part that is refused, that it is."""
+        if not self.sentences:
+            return [(self.text, ())]
+        if not self.parts:
+            return [(sentence.text, sentence.markers) for sentence in self.sentences]
+        lines: list[tuple[str, tuple[int, ...]]] = []
+        for number, part in enumerate(self.parts):
+            own = [(sentence.text, sentence.markers) for sentence in self.sentences if sentence.part == number]
+            lines += own or [(part.text, ())]
+        return lines
+
     def to_dict(self) -> dict[str, Any]:
         """Return plain values. Each cited document stands once, whole, under `documents`."""
         return {
@@ -139,9 +151,15 @@ class Answer:
     def to_markdown(self) -> str:
         """Return the answer with numbered citations, each with its quote, title and paragraph."""
         lines = [
-            " ".join([escape_markdown(sentence.text), *(f"[{marker}]" for marker in sentence.markers)])
-            for sentence in self.sentences
-        ] or [escape_markdown(self.text)]
+            " ".join([escape_markdown(text), *(f"[{marker}]" for marker in markers)]) for text, markers in self.said()
+        ]
+        for contradiction in self.contradictions:
+            both = (
+                f"[{m}] {escape_markdown(v)}" for m, v in zip(contradiction.markers, contradiction.values, strict=True)
+            )
+            lines += ["", "说法不一：" + "；".join(both)]
+        if self.notice:
+            lines += ["", f"*{escape_markdown(self.notice)}*"]
         for citation in self.citations:
             title, place = escape_markdown(citation.document.title), citation.place
             lines += ["", f"[{citation.marker}] {title}，{place}：", f"> {escape_markdown(citation.quote)}"]

@@ -1,4 +1,4 @@
-"""The command line: `rag ask`, `add`, `list`, `remove`, `passages`, `serve`, `eval`.
+"""The command line: `rag ask`, `conversations`, `add`, `list`, `remove`, `passages`, `serve`, `eval`.
 
 Only typer and rich are imported at the top, so that `rag --help` takes a blink. Titles and texts of
 documents are not trusted: their control characters never reach the terminal, and rich reads no
@@ -24,10 +24,11 @@ from rich.console import Console
 from rich.text import Text
 
 from rag.errors import NotFoundError, QuestionError, RagError, StoreError
-from rag.settings import BUNDLED_EMBEDDER, BUNDLED_READER, PACKAGE, STORE_FILE, Settings
+from rag.settings import BUNDLED_EMBEDDER, BUNDLED_READER, EXTRACTIVE, PACKAGE, STORE_FILE, Settings
 
 if TYPE_CHECKING:
     from rag.answers import Answer
+    from rag.conversation import Conversation, Turn
     from rag.documents import Document
     from rag.passages import Passage
     from rag.pipeline import Addition, Pipeline
@@ -47,6 +48,8 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+talks = typer.Typer(help="List, show or delete kept conversations.", rich_markup_mode=None)
+cli.add_typer(talks, name="conversations")
 StoreOption = Annotated[
     str | None,
     typer.Option("--store", metavar="FOLDER", help="Store to use. Default: $RAG_STORE, else your own."),
@@ -65,8 +68,32 @@ RerankerOption = Annotated[
     str | None,
     typer.Option("--reranker", metavar="MODEL", help="Cross-encoder that orders the hits anew. Default: none."),
 ]
+GeneratorOption = Annotated[
+    str,
+    typer.Option(
+        "--generator",
+        metavar="MODEL",
+        help="Who writes: extractive, ORG/NAME[@REVISION] of a hub, a folder, or openai:MODEL of a server.",
+    ),
+]
+GeneratorUrlOption = Annotated[
+    str | None,
+    typer.Option(
+        "--generator-url",
+        metavar="URL",
+        help="OpenAI-compatible server of the generator. Its key: $RAG_GENERATOR_KEY, else $OPENAI_API_KEY.",
+    ),
+]
+GeneratorRevisionOption = Annotated[
+    str | None, typer.Option("--generator-revision", metavar="REVISION", help="Revision of a generator of a hub.")
+]
 OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no hub: models from folders and the cache only.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+ConversationOption = Annotated[
+    str | None,
+    typer.Option("--conversation", metavar="ID", help="Ask as the next turn of a kept conversation; new starts one."),
+]
+ConversationArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a conversation.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a document, or its beginning. See `rag list`.")]
 
 
@@ -112,24 +139,94 @@ def _options(
 def ask(
     question: Annotated[str, typer.Argument(metavar="QUESTION", help="The question; - reads it from standard input.")],
     as_json: JsonOption = False,
+    conversation: ConversationOption = None,
     store: StoreOption = None,
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
     reader: ReaderOption = BUNDLED_READER,
     reranker: RerankerOption = None,
+    generator: GeneratorOption = EXTRACTIVE,
+    generator_url: GeneratorUrlOption = None,
+    generator_revision: GeneratorRevisionOption = None,
     offline: OfflineOption = False,
 ) -> None:
     """Answer a question with citations. Exit code 1 when the documents do not tell."""
     # Bytes of an argument that are not in the terminal's encoding arrive as lone surrogates.
     asked = _standard_input() if question == "-" else question.encode(errors="surrogateescape").decode(errors="replace")
-    settings = Settings(embedder=embedder, reader=reader, reranker=reranker, offline=offline)
+    settings = Settings(
+        embedder=embedder,
+        reader=reader,
+        reranker=reranker,
+        generator=generator,
+        generator_url=generator_url,
+        generator_revision=generator_revision,
+        offline=offline,
+    )
     with _opened(store, settings, must_exist=True) as chat:
-        answer = chat.ask(asked)
+        if conversation == "new":
+            conversation = chat.start_conversation().id
+            _complain(f"conversation {conversation}")  # beside the answer, which may be JSON
+        answer = chat.ask(asked) if conversation is None else chat.ask(asked, conversation=conversation)
         if as_json:
             _say_json(answer.to_json(indent=2))
         else:
+            if answer.query != answer.question:
+                _say(f"按此检索：{_line(answer.query)}", "dim")
             _show_answer(answer, chat)
     if answer.verdict == "refused":
         raise typer.Exit(REFUSED)
+
+
+@talks.callback(invoke_without_command=True)
+def list_conversations(
+    context: typer.Context,
+    as_json: JsonOption = False,
+    store: StoreOption = None,
+    embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    offline: OfflineOption = False,
+) -> None:
+    """List the kept conversations: id, last change, number of turns and title. `show` and `delete` take an id."""
+    if context.invoked_subcommand is not None:
+        return
+    with _opened(store, Settings(embedder=embedder, offline=offline), must_exist=True) as chat:
+        kept = chat.conversations()
+    if as_json:
+        rows = [{name: getattr(one, name) for name in ("id", "title", "created", "changed", "length")} for one in kept]
+        _say_json(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    for one in kept:
+        _say("\t".join((one.id, one.changed, str(one.length), _line(one.title))))
+
+
+@talks.command("show")
+def show_conversation(
+    conversation_id: ConversationArgument,
+    as_json: JsonOption = False,
+    store: StoreOption = None,
+    embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    offline: OfflineOption = False,
+) -> None:
+    """Show a conversation; citations whose document was changed or removed since are marked."""
+    with _opened(store, Settings(embedder=embedder, offline=offline), must_exist=True) as chat:
+        kept = chat.conversation(conversation_id)
+        if as_json:
+            _say_json(json.dumps(_conversation(kept), ensure_ascii=False, indent=2))
+            return
+        _say(f"{kept.id}  {_line(kept.title)}", "bold")
+        for turn in kept.turns:
+            _show_turn(turn, chat)
+
+
+@talks.command("delete")
+def delete_conversation(
+    conversation_id: ConversationArgument,
+    store: StoreOption = None,
+    embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    offline: OfflineOption = False,
+) -> None:
+    """Delete a conversation with its turns."""
+    with _opened(store, Settings(embedder=embedder, offline=offline), must_exist=True) as chat:
+        chat.delete_conversation(conversation_id)
+    _say(f"deleted    {conversation_id}")
 
 
 @cli.command()
@@ -210,6 +307,21 @@ def passages(
 
 
 @cli.command()
+def thresholds() -> None:
+    """Show what each threshold of the confidence means: how much is answered, and how much of that is wrong.
+
+    The shares are of development questions of public reading sets, a third of them without an answer.
+    """
+    from rag.reader import load_weights
+
+    weights = load_weights()
+    _say("threshold  answers of what can be answered  wrong of all answers", "bold")
+    for point in weights.curve:
+        mark = "  <- in use" if point.threshold == weights.threshold else ""
+        _say(f"{point.threshold:9.4f}  {point.answered:31.1%}  {point.wrong:20.1%}{mark}")
+
+
+@cli.command()
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
@@ -217,10 +329,21 @@ def serve(
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
     reader: ReaderOption = BUNDLED_READER,
     reranker: RerankerOption = None,
+    generator: GeneratorOption = EXTRACTIVE,
+    generator_url: GeneratorUrlOption = None,
+    generator_revision: GeneratorRevisionOption = None,
     offline: OfflineOption = False,
 ) -> None:
     """Open the chat page."""
-    settings = Settings(embedder=embedder, reader=reader, reranker=reranker, offline=offline)
+    settings = Settings(
+        embedder=embedder,
+        reader=reader,
+        reranker=reranker,
+        generator=generator,
+        generator_url=generator_url,
+        generator_revision=generator_revision,
+        offline=offline,
+    )
     with _opened(store, settings) as chat:
         _page().serve(chat, host, port, announce=lambda url: _say(f"Open {url} in a browser. Ctrl+C ends."))
 
@@ -336,10 +459,13 @@ def _layout(document: "Document", found: "Sequence[Passage]") -> dict[str, Any]:
 
 
 def _show_answer(answer: "Answer", chat: "Pipeline") -> None:
-    for sentence in answer.sentences:
-        _say(" ".join([sentence.text, *(f"[{marker}]" for marker in sentence.markers)]), "bold")
-    if not answer.sentences:
-        _say(answer.text, "yellow")
+    for text, markers in answer.said():
+        _say(" ".join([text, *(f"[{marker}]" for marker in markers)]), "bold" if markers else "yellow")
+    for contradiction in answer.contradictions:
+        both = zip(contradiction.markers, contradiction.values, strict=True)
+        _say("说法不一：" + "；".join(f"{value} [{marker}]" for marker, value in both), "yellow")
+    if answer.notice:
+        _say(answer.notice, "dim")
     for citation in answer.citations:
         place, document = citation.place, citation.document
         _say(f"\n[{citation.marker}] “{citation.quote}”")
@@ -348,6 +474,26 @@ def _show_answer(answer: "Answer", chat: "Pipeline") -> None:
         _say("    " + "，".join(map(_line, where)), "dim")
     if answer.verdict == "refused":
         _show_nearest(answer, chat)
+
+
+def _show_turn(turn: "Turn", chat: "Pipeline") -> None:
+    _say(f"\n{turn.number}. {_line(turn.answer.question)}", "bold")
+    if turn.answer.query != turn.answer.question:
+        _say(f"按此检索：{_line(turn.answer.query)}", "dim")
+    _show_answer(turn.answer, chat)
+    for marker in turn.changed:
+        what = "出处已删除" if turn.states[marker] == "removed" else "出处已改动"
+        _say(f"[{marker}] {what}", "yellow")
+
+
+def _conversation(kept: "Conversation") -> dict[str, Any]:
+    turns = [
+        {"number": turn.number, "states": {str(marker): state for marker, state in turn.states.items()}}
+        | {"answer": turn.answer.to_dict()}
+        for turn in kept.turns
+    ]
+    names = ("id", "title", "created", "changed", "length")
+    return {name: getattr(kept, name) for name in names} | {"turns": turns}
 
 
 def _show_nearest(answer: "Answer", chat: "Pipeline") -> None:

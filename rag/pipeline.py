@@ -1,6 +1,8 @@
 """Pipeline: the one module that knows every step from a file to a store and from a question to an answer."""
 
+import logging
 import os
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,22 +10,45 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from rag.answers import Answer, Check, Sentence, Verdict
-from rag.citations import Citation, Quote, cite
+from rag import small_talk, summary
+from rag.answers import Answer, Check, Contradiction, Verdict
+from rag.citations import Quote, attribute
+from rag.comparison import compare
+from rag.composition import Sourced, join, number, verbatim
+from rag.contradictions import compare_values
+from rag.conversation import Conversation, Conversations, Turn
 from rag.documents import Document, read_document
 from rag.embedder import Embedder, load_embedder
-from rag.errors import DocumentError, InputError, NotFoundError, QuestionError, StoreError
+from rag.errors import DocumentError, InputError, ModelError, NotFoundError, QuestionError, StoreError
 from rag.evidence import Setting
 from rag.feedback import MAX_CORRECTION, Feedback
+from rag.followups import complete
+from rag.generator import Generator, ModelGenerator, Task, load_generator, rewrite
+from rag.instructions import is_instruction
+from rag.parts import split
 from rag.passages import Passage, split_document
-from rag.question import Asked, analyse, complete
-from rag.reader import Reading, read
+from rag.question import Asked, analyse
+from rag.reader import Reading, read, refusal
 from rag.reranker import LazyReranker
 from rag.retriever import Hit, Retriever
-from rag.settings import ARTICLE, Settings, default_store_folder
+from rag.settings import ARTICLE, EXTRACTIVE, Settings, default_store_folder
 from rag.span_model import SpanModel, load_span_model
 from rag.store import Store
+from rag.verification import check_drafts, merged, notice
 
+logger = logging.getLogger(__name__)
+
+Retrieve = Callable[[str, int], list[Hit]]  # from a query and a k to the hits, best first
+_FALLBACK = {
+    "zh": "语言模型没有给出可用的回答，以下是原文的话。",
+    "en": "The language model gave no usable answer; these are the words of the text.",
+}
+TURNS_FOR_MODEL = 4  # of the conversation, that a language model completes a question from
+DOCUMENTS_OF_SUMMARY = 3  # where the question does not say which
+SENTENCES_OF_MANY = 2  # of each of them
+SENTENCES_OF_SUMMARY = 8
+_NO_PART = {"zh": "原文没有那么多，只有{}。", "en": "The text has not as many: there are {}."}
+_STOPPED = {"zh": "回答已停止。", "en": "The answer was stopped."}
 TRIES = 10  # to answer from documents that did not change meanwhile
 PASSAGES_PER_TRANSACTION = 512  # embedded and written at once when many documents are added
 
@@ -58,7 +83,26 @@ class Pipeline:
         self.embedder = embedder or load_embedder(settings)
         self.store = Store(folder, self.embedder, settings.passage_size)
         reranker = LazyReranker(settings) if settings.reranker else None
+        self.kept = Conversations(self.store)
         self.retriever = Retriever(self.store, self.embedder, settings, reranker)
+
+    @cached_property
+    def generator(self) -> Generator:
+        """What writes the answers, loaded when it is first needed.
+
+        Raises:
+            ModelError: It cannot be loaded; not tried again, since that may take seconds.
+        """
+        if isinstance(self._loaded, ModelError):
+            raise ModelError(str(self._loaded))
+        return self._loaded
+
+    @cached_property
+    def _loaded(self) -> Generator | ModelError:
+        try:
+            return load_generator(self.settings)
+        except ModelError as error:
+            return error
 
     @cached_property
     def spans(self) -> SpanModel:
@@ -183,18 +227,50 @@ class Pipeline:
         """Return up to k hits for a query, best first."""
         return self.retriever.retrieve(self._checked(query), k or self.settings.k)
 
-    def ask(self, question: str, history: Sequence[Answer] = ()) -> Answer:
+    def ask(self, question: str, history: Sequence[Answer] = (), conversation: str | None = None) -> Answer:
         """Answer a question from the documents, or say that they do not tell.
 
         Args:
             question: In Chinese (simplified or traditional) or English.
             history: Earlier answers of the conversation, oldest first, to complete a follow-up from.
+            conversation: The id of a kept conversation: its turns are the history, and the answer is appended to it.
 
         Raises:
+            InputError: Both a history and a conversation are given, or the conversation is full.
+            NotFoundError: There is no such conversation.
             QuestionError: The question is empty or longer than `settings.max_question` characters.
-            StoreError: The store cannot be read.
+            StoreError: The store cannot be read or written.
         """
-        return self.answer(question, self.retriever.retrieve, history)
+        *_, answer = self.stream(question, history, conversation)
+        return answer
+
+    def stream(
+        self,
+        question: str,
+        history: Sequence[Answer] = (),
+        conversation: str | None = None,
+        stop: threading.Event | None = None,
+    ) -> Iterator[Answer]:
+        """Yield the answer as it grows, sentence by sentence; each is checked before it is shown.
+
+        The last one is what `ask` returns. Where a model fails after some sentences, the next answer has others.
+
+        Args:
+            question: As for `ask`, like the next two.
+            history: Earlier answers.
+            conversation: The id of a kept conversation.
+            stop: Ends the answer early when it is set; what was said until then is the answer, with a notice.
+
+        Raises: As `ask` does.
+        """
+        if conversation is not None and history:
+            raise InputError("A kept conversation has a history of its own. Leave one of the two out.")
+        earlier = self.kept.load(conversation).answers if conversation is not None else history
+        last: Answer | None = None
+        for last in self._answers(question, self.retriever.retrieve, earlier, stop or threading.Event()):
+            yield last
+        if conversation is not None and last is not None:
+            self.kept.append(conversation, last)
 
     def answer(
         self, question: str, retrieve: Callable[[str, int], list[Hit]], history: Sequence[Answer] = ()
@@ -203,31 +279,248 @@ class Pipeline:
 
         Raises: As `ask` does.
         """
+        *_, answer = self._answers(question, retrieve, history, threading.Event())
+        return answer
+
+    def _answers(
+        self, question: str, retrieve: Retrieve, history: Sequence[Answer], stop: threading.Event
+    ) -> Iterator[Answer]:
+        """Yield the answer as it grows; begin again where the documents change meanwhile."""
         checked = self._checked(question)
         for _ in range(TRIES):
             generation = self.store.generation()
             try:
-                answer = self._answer(checked, retrieve, history)
+                yield from self._parts(checked, retrieve, history, stop)
             except (NotFoundError, IndexError):  # a document was removed or replaced between two readings of it
                 if self.store.generation() == generation:
                     raise
                 continue
             if self.store.generation() == generation:
-                return answer
+                return
         raise StoreError("The documents kept changing while the question was answered. Ask again.")
 
-    def _answer(self, question: str, retrieve: Callable[[str, int], list[Hit]], history: Sequence[Answer]) -> Answer:
-        """Answer a question from the documents as they are; what changes meanwhile may be missed or half seen."""
+    def _parts(
+        self, question: str, retrieve: Retrieve, history: Sequence[Answer], stop: threading.Event
+    ) -> Iterator[Answer]:
+        """Yield the answer to a question that may be small talk, or ask for several facts."""
+        if said := small_talk.reply(question):
+            yield self._chat(question, said)
+            return
         clock = _Clock()
-        asked = complete(analyse(question), [analyse(answer.query) for answer in history])
-        clock.lap("question")
-        hits = retrieve(asked.query, self.settings.k)
+        earlier = [answer for answer in history if answer.verdict != "chat"]
+        bare = small_talk.strip_greeting(question)
+        wanted = summary.request(bare)  # what the text says is asked of the text, whatever was spoken of before
+        asked = analyse(bare) if wanted else self._completed(bare, earlier, stop)
+        wanted = wanted or summary.request(asked.query)
+        if wanted and (summarised := self._summary(question, asked, wanted, retrieve, earlier, clock)):
+            yield summarised
+            return
+        comparison = compare(asked.query)
+        questions = comparison.questions if comparison else split(asked.query)
+        if len(questions) < 2:
+            clock.lap("question")
+            for answer in self._one(asked, retrieve, stop, clock):
+                yield replace(answer, question=question)
+            return
+        done: list[Answer] = []
+        for part in questions:
+            if stop.is_set():
+                break
+            # A later part may point back at the first.
+            asked = complete(analyse(part), done[:1])
+            clock.lap("question")
+            for answer in self._one(asked, retrieve, stop, clock):
+                yield join(question, [*done, answer])
+            clock = _Clock()
+            done.append(answer)
+
+    def _completed(self, question: str, history: Sequence[Answer], stop: threading.Event) -> Asked:
+        """Return a question completed from the conversation, by the language model where there is one."""
+        by_rule = complete(analyse(question), history)
+        if not history or self.settings.generator == EXTRACTIVE:
+            return by_rule
+        turns = [(answer.query, answer.text) for answer in history[-TURNS_FOR_MODEL:]]
+        try:
+            generator = self.generator
+            rewritten = rewrite(generator.model, question, turns, stop) if isinstance(generator, ModelGenerator) else ""
+        except ModelError as error:
+            logger.warning("The question was completed without the generator: %s", error)
+            return by_rule
+        changed = rewritten not in ("", question)
+        return replace(analyse(rewritten), question=question) if changed else by_rule
+
+    def _summary(
+        self,
+        question: str,
+        asked: Asked,
+        wanted: summary.SummaryRequest,
+        retrieve: Retrieve,
+        history: Sequence[Answer],
+        clock: "_Clock",
+    ) -> Answer | None:
+        """Return the sentences that say most; None where a topic is named that no sentence mentions."""
+        hits = tuple(retrieve(asked.query, self.settings.k))
+        clock.lap("search")
+        documents = self._documents_meant(wanted, hits, history)
+        quotes: list[Quote] = []
+        located = [(document, summary.locate(document, wanted)) for document in documents]
+        for document, span in located:
+            spans = summary.summarise(document, self.embedder, *span, topic=wanted.topic) if span else ()
+            kept = spans if len(documents) == 1 or wanted.topic else spans[:SENTENCES_OF_MANY]
+            quotes += (quote for start, end in kept if (quote := self._quote_of(document, start, end)))
+        clock.lap("read")
+        if not quotes and (wanted.topic or not documents):
+            return None
+        empty = Answer(
+            question=question,
+            query=asked.query,
+            text="",
+            verdict="answered" if quotes else "refused",
+            sentences=(),
+            citations=(),
+            hits=hits,
+            confidence=1.0,
+            missing=(),
+            checks=(),
+            timings=dict(clock.laps),
+            models={"embedder": self.embedder.name},
+        )
+        if not quotes:
+            count = len(summary.parts_of(documents[0], wanted.scope))
+            return replace(empty, text=_NO_PART[asked.language].format(count), confidence=0.0)
+        return self._with(empty, [(_words(quote), (quote,)) for quote in quotes[:SENTENCES_OF_SUMMARY]], ())
+
+    def _documents_meant(
+        self, wanted: summary.SummaryRequest, hits: Sequence[Hit], history: Sequence[Answer]
+    ) -> list[Document]:
+        """Return the documents a summary is asked of: those found for its topic, that of the talk, or the newest."""
+        ids = self.store.document_ids()
+        if wanted.topic:
+            ids = list(dict.fromkeys(hit.passage.document_id for hit in hits))
+        elif spoken := [citation.document.id for answer in history[-1:] for citation in answer.citations]:
+            ids = [id_ for id_ in ids if id_ == spoken[0]] or ids
+        return [self.store.document(id_) for id_ in (ids if wanted.topic else ids[::-1])[:DOCUMENTS_OF_SUMMARY]]
+
+    def _quote_of(self, document: Document, start: int, end: int) -> Quote | None:
+        """Return words of a document as a quote, cut where their passage ends."""
+        for passage in self.store.passages_of(document.id):
+            if passage.start <= start < passage.end:
+                return Quote(passage, start, min(end, passage.end))
+        return None
+
+    def _one(self, asked: Asked, retrieve: Retrieve, stop: threading.Event, clock: "_Clock") -> Iterator[Answer]:
+        """Yield the answer to one question from the documents as they are, as it grows."""
+        hits = tuple(retrieve(asked.query, self.settings.k))
         clock.lap("search")
         reading = read(asked, hits, self.setting_of, self.embedder, self.spans, self.settings.threshold)
         clock.lap("read")
-        answer = self._compose(question, asked, hits, reading)
+        answer = Answer(
+            question=asked.question,
+            query=asked.query,
+            text=reading.notice,
+            verdict=reading.verdict,
+            sentences=(),
+            citations=(),
+            hits=hits,
+            confidence=reading.confidence,
+            missing=reading.missing,
+            checks=reading.checks,
+            timings=dict(clock.laps),
+            models={"embedder": self.embedder.name, "reader": self.spans.name},
+            withheld=tuple(number([("", reading.withheld)], self.store.document)[1]),
+        )
+        if self.settings.generator != EXTRACTIVE and hits and not reading.certain:
+            try:
+                for written in self._written(answer, Task(asked, hits, reading, self._title_of), stop):
+                    clock.lap("write")
+                    yield replace(written, timings=dict(clock.laps))
+                return
+            except ModelError as error:
+                logger.warning("The generator failed: %s", error)
+                answer = replace(answer, notice=_FALLBACK[asked.language])
+        if reading.verdict != "refused":
+            answer = self._quoted(answer, asked, reading)
         clock.lap("cite")
-        return replace(answer, timings=clock.laps)
+        yield replace(answer, timings=dict(clock.laps))
+
+    def _quoted(self, answer: Answer, asked: Asked, reading: Reading) -> Answer:
+        """Return the answer in the words of the text; what other documents say of it stands with it, or beside it."""
+        (quote,) = reading.quotes
+        pairs = compare_values(asked, [_words(one) for one in (quote, *reading.others)])[: len(reading.others)]
+        agreeing = [one for one, pair in zip(reading.others, pairs, strict=True) if pair.verdict == "agree"]
+        differing = [(one, pair) for one, pair in zip(reading.others, pairs, strict=True) if pair.verdict == "differ"]
+        quoted: list[Sourced] = [(_words(quote), (quote, *agreeing))]
+        quoted += ((_words(one), (one,)) for one, _ in differing)
+        answer = self._with(answer, quoted, check_drafts(quoted).checks)
+        first, *others = answer.sentences
+        contradictions = (
+            Contradiction((first.markers[0], other.markers[0]), pair.values)
+            for other, (_, pair) in zip(others, differing, strict=True)
+        )
+        return replace(answer, contradictions=tuple(contradictions))
+
+    def _written(self, answer: Answer, task: Task, stop: threading.Event) -> Iterator[Answer]:
+        """Yield the answer as a language model writes it: each sentence attributed, verified, mended or left out."""
+        generator, language = self.generator, task.asked.language
+        answer = replace(answer, models={**answer.models, "generator": generator.name}, notice="")
+        kept: list[Sourced] = []
+        checks: list[Check] = []
+        replaced = dropped = invented = 0
+        for draft in generator.write(task, stop):
+            quotes = draft.quotes or attribute(draft.text, task.hits, draft.hints, self.embedder)
+            quotes = tuple(quote for quote in quotes if not self._speaks_to_models(quote))
+            verified = check_drafts([(draft.text, quotes)])
+            kept += [one for one in verified.sentences if one not in kept]
+            checks += verified.checks
+            replaced, dropped = replaced + verified.replaced, dropped + verified.dropped
+            invented += draft.invented
+            if verified.sentences:
+                yield self._with(replace(answer, verdict="answered"), kept, checks)
+        remark = notice(replaced, dropped, language)
+        if stop.is_set():
+            remark = f"{remark} {_STOPPED[language]}".strip()
+        if invented:
+            checks.append(Check("markers", False, str(invented)))
+        if kept:
+            yield replace(self._with(replace(answer, verdict="answered"), kept, checks), notice=remark)
+        elif dropped and not stop.is_set():
+            raise ModelError(f"Nothing that the generator {generator.name!r} wrote stands in the documents.")
+        elif stop.is_set():
+            yield replace(answer, verdict="refused", text=remark, notice=remark)
+        else:
+            text = answer.text or refusal(task.asked, answer.missing)
+            yield replace(answer, verdict="refused", text=text, checks=tuple(checks), notice=remark)
+
+    def _speaks_to_models(self, quote: Quote) -> bool:
+        return is_instruction(self.store.document(quote.passage.document_id).text, quote.start, quote.end)
+
+    def _with(self, answer: Answer, sourced: Sequence[Sourced], checks: Sequence[Check]) -> Answer:
+        """Return an answer with these sentences, their citations and the checks of both."""
+        sentences, citations = number(sourced, self.store.document)
+        return replace(
+            answer,
+            text="\n".join(sentence.text for sentence in sentences),
+            sentences=tuple(sentences),
+            citations=tuple(citations),
+            checks=(*map(verbatim, citations), *merged(checks)),
+            withheld=(),
+        )
+
+    def _chat(self, question: str, said: str) -> Answer:
+        return Answer(
+            question=question,
+            query=question,
+            text=said,
+            verdict="chat",
+            sentences=(),
+            citations=(),
+            hits=(),
+            confidence=1.0,
+            missing=(),
+            checks=(),
+            timings={},
+            models={},
+        )
 
     def setting_of(self, passage: Passage) -> Setting:
         """Return what a passage stands under, for the reader."""
@@ -235,32 +528,11 @@ class Pipeline:
         article = document.article_at(passage.start)
         # A page of several articles takes its title from the first; the others do not stand under it.
         headline = article.title if len(document.articles) > 1 else f"{document.title} {article.title}"
-        return Setting(headline, document.paragraph_at(passage.start).kind == "headline")
+        return Setting(headline, document.paragraph_at(passage.start).kind == "headline", document.text)
 
-    def _compose(self, question: str, asked: Asked, hits: Sequence[Hit], reading: Reading) -> Answer:
-        citations = self._cite(reading.quotes)
-        sentences = [Sentence(citation.quote, (citation.marker,)) for citation in citations]
-        return Answer(
-            question=question,
-            query=asked.query,
-            text="\n".join(sentence.text for sentence in sentences) or reading.notice,
-            verdict=reading.verdict,
-            sentences=tuple(sentences),
-            citations=tuple(citations),
-            hits=tuple(hits),
-            confidence=reading.confidence,
-            missing=reading.missing,
-            checks=tuple(_verbatim(citation) for citation in citations) + reading.checks,
-            timings={},
-            models={"embedder": self.embedder.name, "reader": self.spans.name},
-            withheld=tuple(self._cite(reading.withheld)),
-        )
-
-    def _cite(self, quotes: Sequence[Quote]) -> list[Citation]:
-        return [
-            cite(marker, self.store.document(quote.passage.document_id), quote.passage, quote.start, quote.end)
-            for marker, quote in enumerate(quotes, start=1)
-        ]
+    def _title_of(self, passage: Passage) -> str:
+        document = self.store.document(passage.document_id)
+        return document.article_at(passage.start).title or document.title
 
     def _checked(self, question: str) -> str:
         """Return the question without surrounding white space, or say why it cannot be asked."""
@@ -273,6 +545,32 @@ class Pipeline:
                 "Shorten it, or add the text as a document and ask about it."
             )
         return stripped
+
+    # -- Conversations -----------------------------------------------------------------------------
+
+    def conversations(self) -> list[Conversation]:
+        """Return all kept conversations without their turns, the one changed last first."""
+        return self.kept.all()
+
+    def start_conversation(self, title: str = "") -> Conversation:
+        """Make a conversation; without a title it takes its first question for one. Raises as `Conversations.start`."""
+        return self.kept.start(title)
+
+    def conversation(self, conversation_id: str) -> Conversation:
+        """Return a kept conversation with its turns and what became of their citations. Raises NotFoundError."""
+        return self.kept.load(conversation_id)
+
+    def rename_conversation(self, conversation_id: str, title: str) -> None:
+        """Give a conversation another title. Raises InputError where it is too long, and NotFoundError."""
+        self.kept.rename(conversation_id, title)
+
+    def delete_conversation(self, conversation_id: str) -> None:
+        """Delete a conversation with its turns; feedback stays. Raises NotFoundError."""
+        self.kept.delete(conversation_id)
+
+    def replace_turn(self, conversation_id: str, number: int, answer: Answer) -> Turn:
+        """Put another answer in the place of a conversation's last turn. Raises as `Conversations.replace`."""
+        return self.kept.replace(conversation_id, number, answer)
 
     # -- Feedback ----------------------------------------------------------------------------------
 
@@ -374,9 +672,8 @@ def _characters(text: str) -> str:
     return text.strip().encode("utf-8", "replace").decode("utf-8")
 
 
-def _verbatim(citation: Citation) -> Check:
-    passed = citation.document.text[citation.start : citation.end] == citation.quote
-    return Check("verbatim", passed, f"[{citation.marker}]")
+def _words(quote: Quote) -> str:
+    return quote.passage.text[quote.start - quote.passage.start : quote.end - quote.passage.start]
 
 
 @dataclass
@@ -388,7 +685,7 @@ class _Clock:
 
     def lap(self, stage: str) -> None:
         now = time.perf_counter()
-        self.laps[stage] = round((now - self._last) * 1000, 3)
+        self.laps[stage] = round(self.laps.get(stage, 0.0) + (now - self._last) * 1000, 3)
         self._last = now
 
 

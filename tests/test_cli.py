@@ -223,3 +223,13 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"rag {__version__}\n"
+
+
+def test_thresholds_says_what_each_one_means_and_marks_the_one_in_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["thresholds"]) == 0
+    heading, *rows = capsys.readouterr().out.splitlines()
+    assert "wrong of all answers" in heading
+    assert sum("in use" in row for row in rows) == 1
+    answered = [float(row.split()[1].rstrip("%")) for row in rows]
+    assert answered == sorted(answered, reverse=True)
+    assert answered[0] == 100.0

@@ -12,16 +12,21 @@ import rag
 ROOT = Path(__file__).parents[1]
 ORDER = """
     errors settings hub spans folding boundaries decoding lines layout markup mending articles documents
-    passages lexicon question recall translation embedder index lexical closeness fusion store reranker span_model
-    encoding bundled_reader reader_model retriever kinds matching evidence pieces
-    citations answers feedback reader pipeline cli __main__
+    passages lexicon quantities enumeration question mentions recall translation embedder index lexical
+    closeness fusion store reranker span_model encoding bundled_reader reader_model retriever kinds small_talk
+    parts comparison matching evidence pieces citations instructions answers composition alignment polarity
+    support crosslingual verification summary contradictions feedback antecedents followups_english followups
+    conversation reader chat drafts prompts local_chat server_chat generator pipeline cli __main__
 """.split()
 EVAL_ORDER = """
-    normalisation measures measures.retrieval measures.answers measures.citations measures.refusal datasets statistics
-    systems corpus scoring judge runner summary gate cases fresh cost public tables charts printing facts report cli
-    simulate build_texts __main__
+    normalisation measures measures.retrieval measures.answers measures.citations measures.refusal datasets
+    statistics planted systems corpus scoring judge runner summary gate cases fresh cost public tables charts
+    printing facts report cli simulate build_texts fresh_news __main__
 """.split()
-HEAVY = ("torch", "transformers", "sentence_transformers", "faiss", "tantivy", "gradio", "numpy", "opencc", "pypinyin")
+HEAVY = (
+    "torch", "transformers", "sentence_transformers", "faiss", "tantivy", "gradio", "numpy", "opencc", "pypinyin",
+    "openai",
+)  # fmt: skip
 
 
 def imported(path):

@@ -125,7 +125,9 @@ def test_html_of_a_document_is_shown_and_not_run(page: "Page") -> None:
 def test_a_follow_up_is_completed_from_the_conversation(page: "Page") -> None:
     ask(page, POSITIONS)
     ask(page, "那两个生态呢")
-    assert POSITIONS in page.inner_text(".turn:last-child .searched")
+    searched = page.input_value(".turn:last-child .searched [name=query]")
+    assert "柳州" in searched
+    assert "两个生态" in searched
 
 
 def test_visitors_have_conversations_of_their_own(open_page: "Callable[..., Page]") -> None:

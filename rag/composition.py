@@ -1,0 +1,97 @@
+"""Composition: puts answers together: sentences with their citations, numbered in order, and several facts in one.
+
+Knows neither how sentences are found nor whether they hold: see reader.py, generator.py and verification.py.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from rag.answers import Answer, Check, Contradiction, Part, Sentence, Verdict
+from rag.citations import Citation, Quote, cite
+from rag.documents import Document
+from rag.retriever import Hit
+
+Sourced = tuple[str, tuple[Quote, ...]]  # a sentence, and the words it stands on
+
+
+def number(sourced: Sequence[Sourced], document_of: Callable[[str], Document]) -> tuple[list[Sentence], list[Citation]]:
+    """Return the sentences with their markers and the citations, numbered from 1 in the order of reading.
+
+    Words that are cited twice have one number.
+    """
+    citations: dict[tuple[str, int, int], Citation] = {}
+    sentences = []
+    for text, quotes in sourced:
+        markers = []
+        for quote in quotes:
+            key = (quote.passage.document_id, quote.start, quote.end)
+            if key not in citations:
+                document = document_of(quote.passage.document_id)
+                citations[key] = cite(len(citations) + 1, document, quote.passage, quote.start, quote.end)
+            markers.append(citations[key].marker)
+        sentences.append(Sentence(text, tuple(dict.fromkeys(markers))))
+    return sentences, list(citations.values())
+
+
+def verbatim(citation: Citation) -> Check:
+    """Check that a quote is the document's very words."""
+    passed = citation.document.text[citation.start : citation.end] == citation.quote
+    return Check("verbatim", passed, f"[{citation.marker}]")
+
+
+def join(question: str, answers: Sequence[Answer]) -> Answer:
+    """Join the answers to the several facts that a question asks for.
+
+    Args:
+        question: As it was asked.
+        answers: One for each fact, in order; at least one.
+    """
+    citations: dict[tuple[str, int, int], Citation] = {}
+    sentences: list[Sentence] = []
+    contradictions: list[Contradiction] = []
+    for part, answer in enumerate(answers):
+        new: dict[int, int] = {}
+        for one in answer.citations:
+            key = (one.document.id, one.start, one.end)
+            citations.setdefault(key, replace(one, marker=len(citations) + 1))
+            new[one.marker] = citations[key].marker
+        sentences += [
+            replace(one, markers=tuple(dict.fromkeys(new[marker] for marker in one.markers)), part=part)
+            for one in answer.sentences
+        ]
+        contradictions += [
+            replace(one, markers=(new[one.markers[0]], new[one.markers[1]])) for one in answer.contradictions
+        ]
+    told = [answer for answer in answers if answer.verdict in ("answered", "partial")]
+    whole = all(answer.verdict == "answered" for answer in answers)
+    verdict: Verdict = "answered" if whole else "partial" if told else "refused"
+    withheld = [one for answer in answers for one in answer.withheld]
+    return replace(
+        answers[0],
+        question=question,
+        query=" ".join(answer.query for answer in answers),
+        text="\n".join(dict.fromkeys(answer.text for answer in answers)),
+        verdict=verdict,
+        sentences=tuple(sentences),
+        citations=tuple(citations.values()),
+        hits=_merge(answers),
+        confidence=min(answer.confidence for answer in told or answers),
+        missing=tuple(dict.fromkeys(word for answer in answers for word in answer.missing)),
+        checks=tuple(verbatim(citation) for citation in citations.values())
+        + tuple(check for answer in answers for check in answer.checks if check.name != "verbatim"),
+        timings={stage: sum(answer.timings.get(stage, 0.0) for answer in answers) for stage in answers[0].timings},
+        parts=tuple(Part(answer.query, answer.verdict, answer.text, answer.confidence) for answer in answers),
+        contradictions=tuple(contradictions),
+        notice=" ".join(dict.fromkeys(answer.notice for answer in answers if answer.notice)),
+        withheld=tuple(replace(one, marker=at) for at, one in enumerate(withheld, start=1)),
+    )
+
+
+def _merge(answers: Sequence[Answer]) -> tuple[Hit, ...]:
+    """Return the hits of all answers, each passage once, in the order of its best score."""
+    best: dict[str, Hit] = {}
+    for hit in (hit for answer in answers for hit in answer.hits):
+        if hit.passage.id not in best or hit.score > best[hit.passage.id].score:
+            best[hit.passage.id] = hit
+    ordered = sorted(best.values(), key=lambda hit: -hit.score)
+    return tuple(replace(hit, rank=rank) for rank, hit in enumerate(ordered, start=1))
