@@ -5,10 +5,14 @@ Knows neither how sentences are found nor whether they hold: see reader.py, gene
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from fractions import Fraction
 
 from rag.answers import Answer, Check, Contradiction, Part, Sentence, Verdict
 from rag.citations import Citation, Quote, cite
+from rag.comparison import Comparison
 from rag.documents import Document
+from rag.folding import is_han
+from rag.quantities import Quantity, quantities, units_agree
 from rag.retriever import Hit
 
 Sourced = tuple[str, tuple[Quote, ...]]  # a sentence, and the words it stands on
@@ -85,6 +89,48 @@ def join(question: str, answers: Sequence[Answer]) -> Answer:
         notice=" ".join(dict.fromkeys(answer.notice for answer in answers if answer.notice)),
         withheld=tuple(replace(one, marker=at) for at, one in enumerate(withheld, start=1)),
     )
+
+
+def with_comparison(answer: Answer, comparison: Comparison) -> Answer:
+    """Return the answer to a comparison with a sentence that says which side is it, where the quotes give two values.
+
+    Nothing is said where a side is untold, or where not each gives one value of the same kind and unit.
+    """
+    if not comparison.sign or [part.verdict for part in answer.parts] != ["answered", "answered"]:
+        return answer
+    of_sides = [[one for one in answer.sentences if one.part == part] for part in (0, 1)]
+    found = [_only_value(" ".join(one.text for one in sentences), comparison.in_time) for sentences in of_sides]
+    if None in found:
+        return answer
+    (first, first_text), (second, second_text) = (value for value in found if value)
+    one, other = _size(first), _size(second)
+    if one is None or other is None or not units_agree(first, second) or one == other or len(one) != len(other):
+        return answer
+    winner = comparison.sides[0 if (one > other) == (comparison.sign > 0) else 1]
+    left, right = comparison.sides
+    if any(map(is_han, answer.question)):
+        said = f"{left}：{first_text}；{right}：{second_text}。{winner}更{comparison.adjective}。"
+    else:
+        said = f"{left}: {first_text}; {right}: {second_text}. {winner} is {comparison.adjective}."
+    markers = tuple(dict.fromkeys(marker for sentences in of_sides for one in sentences for marker in one.markers))
+    sentence = Sentence(said, markers, part=1)
+    return replace(answer, sentences=(*answer.sentences, sentence), text=f"{answer.text}\n{said}")
+
+
+def _only_value(text: str, in_time: bool) -> tuple[Quantity, str] | None:
+    """Return the one value that a text gives, as a value and as written; None where it gives none or several."""
+    kinds = ("date", "year") if in_time else ("number", "money", "percentage")
+    found = [one for one in quantities(text) if one.kind in kinds and not one.loose]
+    return (found[0], text[found[0].start : found[0].end]) if len(found) == 1 else None
+
+
+def _size(value: Quantity) -> tuple[Fraction, ...] | None:
+    """Return a value as numbers that compare as it does: year, month and day of a date; None where it has none."""
+    parts = value.value.split("-") if value.kind == "date" else [value.value]
+    try:
+        return tuple(Fraction(part) for part in parts if part)
+    except ValueError:
+        return None
 
 
 def _merge(answers: Sequence[Answer]) -> tuple[Hit, ...]:

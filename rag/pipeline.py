@@ -14,7 +14,7 @@ from rag import small_talk, summary
 from rag.answers import Answer, Check, Contradiction, Verdict
 from rag.citations import Quote, attribute
 from rag.comparison import compare
-from rag.composition import Sourced, join, number, verbatim
+from rag.composition import Sourced, join, number, verbatim, with_comparison
 from rag.contradictions import compare_values
 from rag.conversation import Conversation, Conversations, Turn
 from rag.documents import Document, read_document
@@ -323,16 +323,22 @@ class Pipeline:
                 yield replace(answer, question=question)
             return
         done: list[Answer] = []
+        joined: Answer | None = None
         for part in questions:
-            if stop.is_set():
+            if done and stop.is_set():
                 break
             # A later part may point back at the first.
             asked = complete(analyse(part), done[:1])
             clock.lap("question")
             for answer in self._one(asked, retrieve, stop, clock):
-                yield join(question, [*done, answer])
-            clock = _Clock()
+                joined = join(question, [*done, answer])
+                yield joined
             done.append(answer)
+            clock = _Clock()
+        if joined and len(done) < len(questions):
+            yield replace(joined, verdict="partial", notice=f"{joined.notice} {_STOPPED[asked.language]}".strip())
+        elif joined and comparison:
+            yield with_comparison(joined, comparison)
 
     def _completed(self, question: str, history: Sequence[Answer], stop: threading.Event) -> Asked:
         """Return a question completed from the conversation, by the language model where there is one."""

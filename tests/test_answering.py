@@ -109,6 +109,20 @@ def test_a_list_is_quoted_whole(tmp_path):
     assert "晨曦" in answer.text
 
 
+def test_a_comparison_quotes_both_sides_and_says_which_it_is_when_both_give_a_value(tmp_path):
+    chat = open_over(tmp_path, "晨星汽车今年的产销量是300万辆。", "远山汽车今年的产销量是二百五十万辆。")
+    answer = chat.ask("晨星汽车和远山汽车哪个产销量更高？")
+    assert answer.sentences[-1].text.endswith("晨星汽车更高。")
+    assert len(answer.sentences[-1].markers) == 2
+    assert_all_exact(answer)
+
+
+def test_a_comparison_of_which_one_side_is_untold_says_nothing_of_which_is_more(tmp_path):
+    answer = open_over(tmp_path, "晨星汽车今年的产销量是300万辆。").ask("晨星汽车和远山汽车哪个产销量更高？")
+    assert answer.verdict == "partial"
+    assert "更高" not in answer.text
+
+
 def test_small_talk_gets_a_polite_reply_and_no_citation(article_chat):
     answer = article_chat.ask("你好")
     assert (answer.verdict, answer.citations, answer.hits) == ("chat", (), ())
