@@ -67,6 +67,11 @@ def _part(term: str, piece: str) -> float:
     return PART * share if share >= 0.5 else 0.0
 
 
+def is_spelt(word: str, text: str) -> bool:
+    """Say whether Chinese characters of a folded text spell a folded Latin word in pinyin: 五菱 spells wuling."""
+    return _sound(word, text) > 0
+
+
 def _sound(term: str, piece: str) -> float:
     syllables = _syllables(piece)
     if term.isascii():

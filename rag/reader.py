@@ -25,6 +25,7 @@ from rag.evidence import CLAUSE_FEATURES, Matrix, Setting, coverage, gather
 from rag.folding import fold
 from rag.lexical import grams, stem
 from rag.lexicon import translations
+from rag.matching import is_spelt
 from rag.passages import Passage
 from rag.pieces import PIECE_FEATURES, PROPOSED, Piece, Pieces, cut, of_other_things, trim
 from rag.question import Asked
@@ -39,6 +40,8 @@ NAMED_BONUS, COUNTED_BONUS = 1.0, 1.5  # log odds of a piece that names the kind
 RIVAL_SHARE = 0.02  # of the chosen piece's likelihood, that one of another document must have to be looked at
 RIVAL_TRUST = 0.8  # of the chosen piece's confidence, that it must have
 MAX_OTHERS = 3
+LONG_PART = 4  # letters of a part of a name that tells something
+MAX_SPELT = 20_000  # characters of a document that are looked through for what spells a name
 MANY_SENSES = 3  # Chinese words for an English one; a name has one or two
 _PINYIN = re.compile(r"(?:(?:[zcs]h|[bpmfdtnlgkhjqxrzcsyw])?[aeiouv]{1,3}(?:ng?|r)?)+")  # Beijing may be one
 OTHERWISE_SAID = 0.8  # below it a word is said by another of like meaning at best: 董事长 for 市长
@@ -304,6 +307,9 @@ def _is_common(word: str) -> bool:
 
 def _stands(name: str, text: str) -> bool:
     """Say whether a text holds a name, or two neighbouring characters of a longer Chinese one: a typing error."""
+    if name.isascii() and "-" in name:  # SAIC-GM-Wuling: one known part will do
+        parts = [part for part in name.split("-") if len(part) >= LONG_PART]
+        return any(part in text or is_spelt(part, text[:MAX_SPELT]) for part in parts)
     if name.isascii() or len(name) < 3:
         return name in text
     return any(name[at : at + 2] in text for at in range(len(name) - 1))

@@ -160,6 +160,12 @@ def test_who_the_text_does_not_speak_of_is_refused_by_name(article_chat, questio
     assert missing in answer.text
 
 
+def test_a_name_in_latin_letters_is_known_by_the_part_of_it_that_the_text_spells(article_chat):
+    answer = article_chat.ask("What brands does SAIC-GM-Wuling own?")
+    assert "宝骏" in answer.text
+    assert article_chat.ask("What brands does GAC-Toyota own?").verdict == "refused"
+
+
 # -- Several documents -----------------------------------------------------------------------------
 
 
