@@ -9,6 +9,7 @@ import re
 from functools import lru_cache
 
 from rag.folding import fold
+from rag.quantities import MONTH_OF, MONTHS, NUMBER_WORD, SCALES, SMALL_NUMBERS, TENS
 
 _DIGITS = {digit: value for value, digit in enumerate("零一二三四五六七八九")} | {"〇": 0, "两": 2}
 _UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10**4, "亿": 10**8}
@@ -19,25 +20,9 @@ _MEASURE = (
     "个大项种条名位次届年月日号天岁人家台辆件份元座层楼米里成倍点时秒区县市省艘架所间支队组类方章节篇本册章步周级"
 )
 
-_SMALL = {
-    word: value
-    for value, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
-        "seventeen eighteen nineteen".split()
-    )
-}
-_TENS = {
-    word: 10 * value for value, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
-}
-_SCALES = {"hundred": 100, "thousand": 10**3, "million": 10**6, "billion": 10**9, "trillion": 10**12}
-_WORD_NUMBER = "|".join((*sorted((*_SMALL, *_TENS), key=len, reverse=True), *_SCALES))
-
-_MONTHS = "January February March April May June July August September October November December".split()
-_MONTH_OF = {name.lower(): number for number, name in enumerate(_MONTHS, 1)}
-_MONTH_OF |= {name[:3]: number for name, number in _MONTH_OF.items()} | {"sept": 9}
 # "may" and "march" are months only with a capital letter.
 _MONTH = "(?:" + "|".join(
-    [name if name in ("May", "March") else f"[{name[0]}{name[0].lower()}]{name[1:]}" for name in _MONTHS]
+    [name if name in ("May", "March") else f"[{name[0]}{name[0].lower()}]{name[1:]}" for name in MONTHS]
     + [r"(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?"]
 ) + ")"  # fmt: skip
 _DAY = r"(\d{1,2})(?:st|nd|rd|th)?"
@@ -53,8 +38,8 @@ _HAN_NUMBER = re.compile(
 )
 _PARTS = re.compile(rf"\d+(?:\.\d+)?|[{_HAN_DIGITS}{_HAN_UNITS}]")
 _ENGLISH_NUMBER = re.compile(
-    rf"(?<![\w.])(?:\d+(?:\.\d+)?[\s-]*(?:hundred|thousand|million|billion|trillion)|(?:{_WORD_NUMBER}))"
-    rf"(?:[\s-]+(?:and\s+)?(?:{_WORD_NUMBER}))*\b"
+    rf"(?<![\w.])(?:\d+(?:\.\d+)?[\s-]*(?:hundred|thousand|million|billion|trillion)|(?:{NUMBER_WORD}))"
+    rf"(?:[\s-]+(?:and\s+)?(?:{NUMBER_WORD}))*\b"
 )
 _SHORT_BILLION = re.compile(r"(\d+(?:\.\d+)?)\s?bn\b")
 _SHORT_MILLION = re.compile(r"(?<=[$£€¥])\s?(\d+(?:\.\d+)?)\s?m\b")  # elsewhere m may be metres
@@ -156,21 +141,23 @@ def _han_value(text: str, before: str, after: str) -> str | None:
 def _of_english(match: re.Match[str]) -> str:
     words = re.findall(r"\d+(?:\.\d+)?|[a-z]+", match[0])
     words = [word for word in words if word != "and"]
-    if words == ["one"] or words[0] in _SCALES:
+    if words == ["one"] or words[0] in SCALES:
         return match[0]  # no one; hundreds
     total = part = 0.0
     before = ""
     for word in words:
-        if word in _SCALES:
-            scale = _SCALES[word]
+        if word in SCALES:
+            scale = SCALES[word]
             if scale == 100:
                 part = (part or 1.0) * scale
             else:
                 total, part = total + (part or 1.0) * scale, 0.0
-        elif before in _SMALL or (before in _TENS and (word in _TENS or _SMALL.get(word, 0) > 9)):
-            return " ".join(str(_SMALL.get(word, _TENS.get(word, word))) for word in words)  # five six: two numbers
+        elif before in SMALL_NUMBERS or (before in TENS and (word in TENS or SMALL_NUMBERS.get(word, 0) > 9)):
+            return " ".join(
+                str(SMALL_NUMBERS.get(word, TENS.get(word, word))) for word in words
+            )  # five six: two numbers
         else:
-            part += _SMALL[word] if word in _SMALL else _TENS[word] if word in _TENS else float(word)
+            part += SMALL_NUMBERS[word] if word in SMALL_NUMBERS else TENS[word] if word in TENS else float(word)
         before = word
     return _plain(total + part)
 
@@ -180,5 +167,5 @@ def _plain(value: float) -> str:
 
 
 def _date(month: str, day: str | None, year: str | None) -> str:
-    number = _MONTH_OF[month.strip(". ").lower()]
+    number = MONTH_OF[month.strip(". ").lower()]
     return f"{f'{year} ' if year else ''}{number}月{f'{int(day)}日' if day else ''}"
