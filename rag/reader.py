@@ -164,7 +164,9 @@ def read(
     weights = load_weights()
     judged = judge(pieces, weights)
     chosen = pieces.pieces[judged.chosen]
-    missing = tuple(dict.fromkeys((*pieces.evidence.missing(), *absent(asked, pieces, chosen))))
+    lacking = absent(asked, pieces, chosen)
+    missing = tuple(word for word in pieces.evidence.missing() if word not in "\n".join(lacking))
+    missing += tuple(word for word in lacking if word not in missing)
     passage = chosen.hit.passage
     quote = Quote(passage, passage.start + judged.start, passage.start + judged.end)
     least = weights.threshold if threshold is None else threshold
@@ -289,7 +291,7 @@ def absent(asked: Asked, pieces: Pieces, piece: Piece) -> tuple[str, ...]:
     ]
     said = np.maximum(evidence.said[:, of_document], evidence.headlines[:, of_document]).max(axis=1, initial=0.0)
     document = evidence.folded_documents[piece.hit.rank]
-    return tuple(
+    return _deputies(asked, document) + tuple(
         term.text
         for term, value in zip(asked.terms, said, strict=True)
         if not term.inherited
@@ -298,6 +300,12 @@ def absent(asked: Asked, pieces: Pieces, piece: Piece) -> tuple[str, ...]:
         )
         and not _stands(term.text, document)
     )
+
+
+def _deputies(asked: Asked, document: str) -> tuple[str, ...]:
+    """Return the deputy's role that is asked for, where the document only has the role itself: 副馆长 for 馆长."""
+    roles = (f"副{term.text}" for term in asked.terms if asked.kind == "person" and term.focus)
+    return tuple(role for role in roles if role in fold(asked.query) and role not in document)
 
 
 def _is_common(word: str) -> bool:

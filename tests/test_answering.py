@@ -166,6 +166,14 @@ def test_a_name_in_latin_letters_is_known_by_the_part_of_it_that_the_text_spells
     assert article_chat.ask("What brands does GAC-Toyota own?").verdict == "refused"
 
 
+def test_a_deputy_is_not_answered_with_the_head(tmp_path):
+    chat = open_over(tmp_path, "青石镇图书馆今年开放，馆长是林雅文。图书馆设有自习区。")
+    assert "林雅文" in chat.ask("馆长是谁？").text
+    answer = chat.ask("副馆长是谁？")
+    assert answer.verdict == "refused"
+    assert "副馆长" in answer.text
+
+
 # -- Several documents -----------------------------------------------------------------------------
 
 
