@@ -120,14 +120,16 @@ def strip_pieces(pieces: Iterable[Piece]) -> tuple[tuple[Piece, ...], str]:
     """Take white space off both ends.
 
     Returns:
-        The pieces that remain, and the white space that stood before them.
+        The pieces that remain, and the white space that stood directly before them in the source.
     """
     kept = list(pieces)
-    lead = ""
+    lead, lead_end = "", 0
     while kept:
         text, source = kept[0]
         bare = text.lstrip()
-        lead += text[: len(text) - len(bare)]
+        # What an invisible character parts from the text is left out: its place could not be told from the text's.
+        lead = (lead if source == lead_end else "") + text[: len(text) - len(bare)]
+        lead_end = source + len(text) - len(bare)
         if bare:
             kept[0] = (bare, source + len(text) - len(bare))
             break

@@ -154,6 +154,8 @@ def test_book_with_chapters_is_one_article() -> None:
 TEXTS = st.text(st.sampled_from("柳州，。“”（abC. \t\u3000-1|\n\r\f\v\u2028\x00\u200b\ufeff\xad"), max_size=120)
 
 
+@example("”\r\t\x00。")
+@example("a\n \x00 \x00b")
 @given(TEXTS | st.text(max_size=80))
 def test_origin_map_holds_for_every_text_and_line_end(source: str) -> None:
     if not scan_text(source):
