@@ -9,12 +9,26 @@
     └── StoreError             a store cannot be opened, read or written
         └── EmbedderMismatchError   it was built with another embedder
 
-Each message says what happened, with the values, and what to do about it.
+Each message says what happened, with the values, and what to do about it. What the page may have to show
+says it in Chinese, too.
 """
+
+from typing import Literal
+
+Language = Literal["zh", "en"]  # that a person is spoken to in
 
 
 class RagError(Exception):
     """Base of all errors raised on purpose by this package."""
+
+    def __init__(self, message: str, chinese: str = "") -> None:
+        """Keep the message, and the same in Chinese where the page may have to show it."""
+        super().__init__(message)
+        self.chinese = chinese
+
+    def said(self, language: Language) -> str:
+        """Return the message in a language; in English where there is no other."""
+        return self.chinese if language == "zh" and self.chinese else str(self)
 
 
 class InputError(RagError):

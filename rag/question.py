@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from rag.enumeration import value_of
+from rag.errors import Language
 from rag.folding import fold, is_han
 from rag.lexicon import Word, load_lexicon, words_of
 
 Kind = Literal["person", "date", "number", "place", "reason", "manner", "list", "yes-no", "fact"]
-Language = Literal["zh", "en"]
 
 # The first pattern that is found decides, so the narrower kinds stand first.
 _KINDS: tuple[tuple[Kind, str], ...] = (
