@@ -113,10 +113,11 @@ def _best_stretches(found: _Found, weights: Scores, blocks: Places) -> tuple[Sco
         blocks: How many characters a block of each text is long.
     """
     numbers = found.places // blocks[found.texts]
-    width = int(numbers.max()) + 2  # one empty block after each text, so that no stretch reaches into the next
+    width = int(numbers.max()) + 2  # one empty block after each text
     grid = np.zeros((len(weights), len(blocks) * width + 1))
     np.maximum.at(grid, (found.concepts, found.texts * width + numbers), found.factors)
     scores = (weights @ np.maximum(grid[:, :-1], grid[:, 1:])).reshape(len(blocks), width)
+    scores = scores[:, :-1]  # what begins in the empty block reaches into the next text
     return scores.max(axis=1), scores.argmax(axis=1)
 
 

@@ -54,3 +54,9 @@ def test_passages_that_say_nothing_are_zero():
 def test_a_chinese_question_of_english_passages_is_what_its_translations_say():
     seen = closeness("人口", ["the population of a large city", "the weather of today is cold"])
     assert seen.coverage[0] > 0.5 > seen.coverage[1] == 0
+
+
+def test_a_text_is_not_given_what_the_next_one_begins_with():
+    silent, telling = "今天天气很好", "“四大定位”在此"
+    assert closeness("四大定位是什么", [silent, telling]).near.tolist() == [0.0, 1.0]
+    assert closeness("四大定位是什么", [telling, silent]).near.tolist() == [1.0, 0.0]
