@@ -144,15 +144,19 @@ class Asked:
     count: int = 0  # how many things are asked for: 2 in 哪两家企业, 4 in 四大定位; 0 where it is not said
 
 
+_POSSESSIVE = re.compile(r"(?<=[A-Za-z0-9])['’]s\b")
+
+
 def analyse(question: str) -> Asked:
     """Say what a question asks for and which words tell about what."""
-    folded = fold(question)
+    plain = _POSSESSIVE.sub("", question)  # Liuzhou's is said where Liuzhou is
+    folded = fold(plain)
     language: Language = "zh" if any(map(is_han, folded)) else "en"
     promises = tuple(Promise(*match.group("number", "unit", "noun")) for match in _PROMISE.finditer(folded))
     kind: Kind = next((kind for kind, pattern in _KINDS if re.search(pattern, folded)), "list" if promises else "fact")
     numbers = tuple(re.findall(r"\d+(?:\.\d+)?", folded))
     # A capital letter within an English question marks a name.
-    names = {fold(name) for name in re.findall(r"(?<=\s)[A-Z][\w'-]+", question)}
+    names = {fold(name) for name in re.findall(r"(?<=\s)[A-Z][\w'-]+", plain)}
     unit = _date_unit(folded) if kind == "date" else _unit(folded)
     wanted = _wanted(folded)
     count = _count(folded, [promise for promise in promises if not wanted or wanted in promise.noun])

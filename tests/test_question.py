@@ -69,3 +69,9 @@ def test_the_focus_is_the_word_beside_the_asking_word(question, focus):
 
 def test_a_promised_number_of_things_is_recognised():
     assert [promise.text for promise in analyse("柳州的五大定位是什么").promises] == ["五大定位"]
+
+
+@pytest.mark.parametrize("asked", ["What is Liuzhou's total debt?", "What is Liuzhou’s total debt?"])
+def test_a_possessive_is_said_where_its_name_is(asked: str) -> None:
+    first = analyse(asked).terms[0]
+    assert (first.text, first.is_name) == ("liuzhou", True)
