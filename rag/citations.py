@@ -13,6 +13,7 @@ from typing import Any
 
 from rag.documents import Document
 from rag.embedder import Embedder
+from rag.errors import Language
 from rag.folding import fold, is_han
 from rag.lexical import Concept, concepts, grams, ways_of
 from rag.lexicon import words_of
@@ -54,11 +55,18 @@ class Place:
     article: str  # headline of the article within the document, or ""
     line: int  # in the source file, from 1
     column: int  # in that line, from 1
-    source_start: int  # span in characters of the decoded source file
+    source_start: int  # span in characters of the decoded source file, or of the text made of it
     source_end: int
+    page: int | None = None  # from 1; None where the file has no pages
+
+    def said(self, language: Language) -> str:
+        """Return the page and the paragraph in words."""
+        if language == "zh":
+            return f"第{self.page}页第{self.paragraph}段" if self.page else f"第{self.paragraph}段"
+        return f"page {self.page}, paragraph {self.paragraph}" if self.page else f"paragraph {self.paragraph}"
 
     def __str__(self) -> str:
-        return f"第{self.paragraph}段"
+        return self.said("zh")
 
 
 @dataclass(frozen=True)
@@ -94,6 +102,7 @@ def cite(marker: int, document: Document, passage: Passage, start: int, end: int
         column,
         source_start,
         source_end,
+        document.page_at(start),
     )
     return Citation(marker, document, passage.id, start, end, document.text[start:end], place)
 

@@ -1,29 +1,35 @@
 """Documents: articles as read, with mended paragraphs and the place of every character in the file.
 
-A file becomes lines (rag.lines, rag.markup), the lines are mended (rag.mending), and what remains is
-put together here, so that `document.text[i]` always maps to `document.origin.to_source(i)`.
+A file becomes lines (rag.lines, rag.markup, and a module for each format that is no text), the lines are mended
+(rag.mending), and what remains is put together here, so that `document.text[i]` always maps to
+`document.origin.to_source(i)`: a position in the decoded file, or in the text that was made of it.
 """
 
 import hashlib
 import os
 import re
 import stat
+import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 from rag.articles import find_articles, headline_kinds
-from rag.decoding import decode
+from rag.decoding import decode, refuse_binary
 from rag.errors import DocumentError
-from rag.lines import Kind, Line, line_starts, scan_text
+from rag.extracts import Extract
+from rag.lines import Kind, line_starts, scan_text
 from rag.mending import Mended, mend
 from rag.spans import OriginMap, TextBuilder
 
-SUFFIXES = (".txt", ".text", ".md", ".markdown", ".html", ".htm")
+SUFFIXES = tuple(".txt .text .md .markdown .html .htm .xhtml .csv .tsv .docx .pdf .epub".split())
 MAX_BYTES = 50 * 1024 * 1024
+MAX_NAME = 120  # characters of an uploaded file's name
+MAX_TITLE = 200  # characters
+_NO_TEXTS = ("pdf", "docx", "epub")  # in place of an encoding
 _TITLE_LENGTH = 40  # characters, of a title taken from the first sentence
 
 __all__ = [
@@ -34,7 +40,11 @@ __all__ = [
     "Kind",
     "OriginMap",
     "Paragraph",
+    "bare_name",
+    "document_from_bytes",
+    "document_from_data",
     "document_from_text",
+    "files_in",
     "read_document",
 ]
 
@@ -56,7 +66,7 @@ class Article:
     title: str
     start: int
     end: int
-    date: str | None = None  # the first in its first body paragraph, as written: 6月25日
+    date: str | None = None  # the day it tells of itself, as written: 6月25日
     continued: str | None = None  # where it goes on: 下转03版
 
 
@@ -74,10 +84,47 @@ class Document:
     text: str
     origin: OriginMap
     digest: str  # SHA-256 of the source's bytes, hexadecimal
-    encoding: str
+    encoding: str  # of the file; pdf, docx or epub where the file is no text
     paragraphs: tuple[Paragraph, ...]
     articles: tuple[Article, ...]
-    lines: tuple[int, ...]  # source positions where the source's lines begin
+    lines: tuple[int, ...]  # source positions where the source's lines begin; a page of a PDF begins one
+    pages: tuple[int, ...] = ()  # source positions where each page begins; of a PDF only
+    file_text: str = field(default="", compare=False, repr=False)  # the source that positions count in; not recorded
+
+    @property
+    def has_lines(self) -> bool:
+        """True where people can count the lines of the file: it is a text."""
+        return self.encoding not in _NO_TEXTS
+
+    def page_at(self, position: int) -> int | None:
+        """Return the page, from 1, that a text position stands on; None where there are no pages.
+
+        Raises:
+            IndexError: The position lies outside the text.
+        """
+        self._check(position)
+        if not self.pages:
+            return None
+        return max(1, bisect_right(self.pages, self.origin.to_source(min(position, len(self.text) - 1))))
+
+    @property
+    def silent_pages(self) -> tuple[int, ...]:
+        """The pages, from 1, that no word of the text stands on: empty ones, and scans among pages with text."""
+        silent = []
+        for number, start in enumerate(self.pages, 1):
+            end = self.pages[number] if number < len(self.pages) else None
+            place = max(0, bisect_right(self.origin.runs, start, key=lambda run: run[1]) - 1)
+            for text_start, source_start, length in self.origin.runs[place:]:
+                if end is not None and source_start >= end:
+                    silent.append(number)
+                    break
+                offset = text_start - source_start
+                last = source_start + length if end is None else min(end, source_start + length)
+                if self.text[max(start, source_start) + offset : max(0, last + offset)].strip():
+                    break
+            else:
+                silent.append(number)
+        return tuple(silent)
 
     def paragraph_at(self, position: int) -> Paragraph:
         """Return the paragraph that holds a text position; of a break, the one before it.
@@ -118,6 +165,7 @@ class Document:
             "paragraphs": [[p.start, p.end, p.kind] for p in self.paragraphs],
             "articles": [asdict(article) for article in self.articles],
             "lines": [b - a for a, b in zip((0, *self.lines), self.lines, strict=False)],
+            "pages": [b - a for a, b in zip((0, *self.pages), self.pages, strict=False)],
         }
 
     @classmethod
@@ -136,6 +184,7 @@ class Document:
             ),
             articles=tuple(Article(**article) for article in record["articles"]),
             lines=tuple(accumulate(record["lines"])),
+            pages=tuple(accumulate(record.get("pages", ()))),
         )
 
     def _check(self, position: int) -> None:
@@ -144,27 +193,99 @@ class Document:
 
 
 def read_document(path: str | Path) -> Document:
-    """Read a file: plain text, Markdown or HTML by its suffix; any other suffix is read as plain text.
+    """Read a file by its suffix, see `SUFFIXES`; what has none is known by how it begins, any other is plain text.
 
     Raises:
-        DocumentError: The file is missing, a folder, unreadable, too large, empty or no text.
+        DocumentError: The file is missing, a folder, unreadable, too large, empty, damaged, locked or no text.
     """
     path = Path(path)
     data = _read_bytes(path)
-    suffix = path.suffix.lower()
     # A name that is not UTF-8 is kept in a form that is, so that it can be stored and shown.
     source = os.fsencode(path.resolve()).decode("utf-8", "backslashreplace")
-    declared = None
-    if suffix in (".html", ".htm"):
-        from rag.markup import declared_charset
+    return document_from_data(data, path.suffix, source, label=str(path), name=path.stem)
 
-        declared = declared_charset(data)
-    text, encoding = decode(data, str(path), declared)
-    lines, title = _scan(text, suffix)
-    if not lines:
-        raise DocumentError(f"{path} holds no text, only white space or markup. Give a file with an article.")
-    digest = hashlib.sha256(data).hexdigest()
-    return _make_document(lines, title, path.stem, source, digest, encoding, text)
+
+def files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder and of those in it that can be read by their suffix, sorted; not hidden ones.
+
+    Raises:
+        DocumentError: There are none.
+    """
+    found: list[Path] = []
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        # "~$" begins what Word puts beside a document that is open.
+        found += [
+            Path(place, name)
+            for name in sorted(names)
+            if name.lower().endswith(SUFFIXES) and not name.startswith((".", "~$"))
+        ]
+    if not found:
+        raise DocumentError(
+            f"{folder} holds no file that can be read ({', '.join(SUFFIXES)}). Check the path.",
+            f"{folder} 中没有可读取的文件（{'、'.join(SUFFIXES)}）。请检查路径。",
+        )
+    return found
+
+
+def document_from_bytes(data: bytes, name: str) -> Document:
+    """Read what was uploaded: as `read_document` does, by the suffix of its name.
+
+    Args:
+        data: The file's bytes.
+        name: The file's name; folders, control characters and what is over `MAX_NAME` characters are left out.
+
+    Raises:
+        DocumentError: The file is too large, empty, damaged, locked or no text.
+    """
+    name = bare_name(name)
+    _check_size(len(data), name)
+    stem, dot, suffix = name.rpartition(".")
+    return document_from_data(data, dot + suffix if stem else "", name, label=name, name=stem or name)
+
+
+def document_from_data(
+    data: bytes,
+    suffix: str,
+    source: str,
+    *,
+    label: str,
+    name: str = "",
+    charset: str | None = None,
+    is_page: bool = False,
+) -> Document:
+    """Make a document of a file's bytes.
+
+    Args:
+        data: The bytes.
+        suffix: Tells the format, see `read_document`.
+        source: What the document keeps as its source; its id follows from that.
+        label: What messages call the file.
+        name: Its title, where the file itself has none.
+        charset: An encoding it came with the name of, as on the web.
+        is_page: It is a page of the web, of which the text is wanted and not what stands around it.
+
+    Raises:
+        DocumentError: The file is empty, damaged, locked, too long or no text.
+    """
+    if not data.strip():
+        raise DocumentError(
+            f"{label} is empty ({len(data)} bytes). Give a file with an article.",
+            f"{label} 是空的（{len(data)} 字节）。请提供有内容的文件。",
+        )
+    extract = _extract(data, suffix.lower() or _sniffed(data), label, charset, is_page)
+    if not extract.lines and is_page:
+        raise DocumentError(
+            f"{label} holds no text as it comes: it may be drawn by a program in the browser. Print it there as a PDF, "
+            "then add that.",
+            f"{label} 中没有文字：网页可能由脚本生成。请在浏览器中打印为 PDF 再添加。",
+        )
+    if not extract.lines:
+        raise DocumentError(
+            f"{label} holds no text, only white space or markup. Give a file with an article.",
+            f"{label} 没有文字，只有空白或标记。请提供有内容的文件。",
+        )
+    return _make_document(extract, name, source, hashlib.sha256(data).hexdigest())
 
 
 def document_from_text(text: str, title: str | None = None, source: str = "text") -> Document:
@@ -175,55 +296,124 @@ def document_from_text(text: str, title: str | None = None, source: str = "text"
     """
     lines = scan_text(text)
     if not lines:
-        raise DocumentError(f"The text of {source!r} is empty or only white space. Give an article.")
+        raise DocumentError(
+            f"The text of {source!r} is empty or only white space. Give an article.",
+            f"“{source}”的文字是空的，或只有空白。请提供有内容的文章。",
+        )
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-    return _make_document(lines, title or "", "", source, digest, "utf-8", text)
+    return _make_document(Extract(text, lines, "utf-8", title or ""), "", source, digest)
 
 
 def _read_bytes(path: Path) -> bytes:
     try:
         status = path.stat()
         if stat.S_ISDIR(status.st_mode):
-            raise DocumentError(f"{path} is a folder, not a file. Give the files in it one by one.")
+            raise DocumentError(
+                f"{path} is a folder, not a file. Give the files in it one by one.",
+                f"{path} 是文件夹，不是文件。请逐个添加其中的文件。",
+            )
         if not stat.S_ISREG(status.st_mode):
-            raise DocumentError(f"{path} is a device or a pipe, not a file. Save what it gives as a file.")
-        size = status.st_size
-        if size > MAX_BYTES:
-            raise DocumentError(f"{path} has {size} bytes; the most that is read is {MAX_BYTES}. Split it into parts.")
-        data = path.read_bytes()
+            raise DocumentError(
+                f"{path} is a device or a pipe, not a file. Save what it gives as a file.",
+                f"{path} 是设备或管道，不是文件。请先把内容存成文件。",
+            )
+        _check_size(status.st_size, str(path))
+        return path.read_bytes()
     except FileNotFoundError:
-        raise DocumentError(f"{path} does not exist. Check the path.") from None
+        raise DocumentError(f"{path} does not exist. Check the path.", f"{path} 不存在。请检查路径。") from None
     except PermissionError:
-        raise DocumentError(f"{path} may not be read: permission denied. Change its permissions.") from None
-    except OSError as error:
-        reason = error.strerror or error
-        raise DocumentError(f"{path} cannot be read: {reason}. Check the path and the disk.") from error
-    if not data.strip():
-        raise DocumentError(f"{path} is empty ({len(data)} bytes). Give a file with an article.")
-    return data
+        raise DocumentError(
+            f"{path} may not be read: permission denied. Change its permissions.",
+            f"没有读取 {path} 的权限。请修改它的权限。",
+        ) from None
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
+        reason = getattr(error, "strerror", None) or error
+        raise DocumentError(
+            f"{path} cannot be read: {reason}. Check the path and the disk.",
+            f"{path} 无法读取：{reason}。请检查路径和磁盘。",
+        ) from error
 
 
-def _scan(text: str, suffix: str) -> tuple[list[Line], str]:
-    """Return the lines of a source and the title its markup gives, if any."""
+def _check_size(size: int, label: str) -> None:
+    if size > MAX_BYTES:
+        # How large it is may not be known: no more is read than tells that it is too large.
+        raise DocumentError(
+            f"{label} is larger than {MAX_BYTES >> 20} MB, the most that is read. Split it into parts.",
+            f"{label} 超过 {MAX_BYTES >> 20} MB，无法读取。请拆成几份再添加。",
+        )
+
+
+def bare_name(name: str) -> str:
+    """Return a file's name without folders and without what is not seen, and not too long; the suffix stays.
+
+    Three characters come from forms in another spelling. Source: the HTML standard, "Multipart form data".
+    """
+    for written, char in (("%22", '"'), ("%0D", "\r"), ("%0A", "\n")):
+        name = name.replace(written, char)
+    bare = re.split(r"[/\\]", name)[-1]
+    bare = "".join(char for char in bare if unicodedata.category(char)[0] != "C")
+    bare = " ".join(bare.split()).strip(". ")
+    if len(bare) > MAX_NAME:
+        stem, dot, suffix = bare.rpartition(".")
+        kept = dot + suffix if stem and len(suffix) < 10 else ""
+        bare = bare[: MAX_NAME - len(kept)] + kept
+    return bare or "file"
+
+
+def _sniffed(data: bytes) -> str:
+    """Return the suffix that a file without one should have; "" for plain text."""
+    begin = data[:1024].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    if data[:1024].find(b"%PDF-") >= 0:
+        return ".pdf"
+    if data.startswith(b"PK\x03\x04"):
+        head = data[:4096] + data[-65536:]
+        return ".docx" if b"word/" in head else ".epub" if b"epub" in head or b"META-INF/container" in head else ""
+    if begin.startswith((b"<!doctype html", b"<html")):
+        return ".html"
+    return ""
+
+
+def _extract(data: bytes, suffix: str, label: str, charset: str | None, is_page: bool) -> Extract:
+    if suffix == ".pdf":
+        from rag.pdf import read_pdf
+
+        return read_pdf(data, label)
+    if suffix == ".docx":
+        from rag.word import read_word
+
+        return read_word(data, label)
+    if suffix == ".epub":
+        from rag.epub import read_epub
+
+        return read_epub(data, label)
+    if suffix in (".csv", ".tsv"):
+        from rag.csv_text import read_csv
+
+        return read_csv(data, label, charset)
+    if suffix in (".html", ".htm", ".xhtml"):
+        from rag.markup import declared_charset, scan_html, scan_page
+
+        text, encoding = decode(data, label, charset or declared_charset(data))
+        lines, title = scan_page(text) if is_page else scan_html(text)
+        return Extract(text, lines, encoding, title)
+    refuse_binary(data, label, suffix)
+    text, encoding = decode(data, label, charset)
     if suffix in (".md", ".markdown"):
+        from rag.front_matter import read_front_matter
         from rag.markup import scan_markdown
 
-        return scan_markdown(text)
-    if suffix in (".html", ".htm"):
-        from rag.markup import scan_html
-
-        return scan_html(text)
-    return scan_text(text), ""
+        matter = read_front_matter(text)
+        lines, title = scan_markdown(text, matter.end)
+        return Extract(text, lines, encoding, matter.title or title, date=matter.date)
+    return Extract(text, scan_text(text), encoding)
 
 
-def _make_document(
-    lines: Sequence[Line], title: str, name: str, source: str, digest: str, encoding: str, decoded: str
-) -> Document:
-    mended = mend(lines)
+def _make_document(extract: Extract, name: str, source: str, digest: str) -> Document:
+    mended = mend(extract.lines)
     text, origin, spans = _put_together(mended)
     kinds = headline_kinds(
         [(text[start:end], kind) for start, end, kind in spans],
-        is_marked=any(line.level for line in lines),
+        is_marked=any(line.level for line in extract.lines),
     )
     paragraphs = tuple(
         Paragraph(number, start, end, kind)
@@ -232,14 +422,13 @@ def _make_document(
     levels = [part.line.level for part in mended if part.is_start]
     found = find_articles([(text[p.start : p.end], p.kind, level) for p, level in zip(paragraphs, levels, strict=True)])
     first = next((text[p.start : p.end] for p in paragraphs if p.kind == "headline"), "")
-    title = title or first or name or _first_sentence(text)
-    title = " ".join(title.split())
+    title = _clean(extract.title) or _clean(first) or _clean(name) or _first_sentence(text)
     articles = tuple(
         Article(
             " ".join(group.title.split()) or title,
             paragraphs[group.first].start,
             paragraphs[group.last].end,
-            group.date,
+            extract.date or group.date if group is found[0] else group.date,
             group.continued,
         )
         for group in found
@@ -251,11 +440,20 @@ def _make_document(
         text=text,
         origin=origin,
         digest=digest,
-        encoding=encoding,
+        encoding=extract.encoding,
         paragraphs=paragraphs,
         articles=articles,
-        lines=line_starts(decoded),
+        lines=tuple(sorted({*line_starts(extract.text), *extract.pages})),
+        pages=extract.pages,
+        file_text=extract.text,
     )
+
+
+def _clean(title: str) -> str:
+    """Return a title on one line, without what is not seen, and not too long."""
+    bare = "".join(char for char in title if char.isspace() or unicodedata.category(char) not in ("Cc", "Cs"))
+    bare = " ".join(bare.split())
+    return bare if len(bare) <= MAX_TITLE else bare[: MAX_TITLE - 1] + "…"
 
 
 def _put_together(mended: Sequence[Mended]) -> tuple[str, OriginMap, list[tuple[int, int, Kind]]]:

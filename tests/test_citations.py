@@ -4,11 +4,13 @@ import time
 
 import pytest
 
-from rag.citations import attribute
+from rag.citations import Place, attribute, citation_from_dict, citation_to_dict, cite
+from rag.documents import read_document
 from rag.embedder import load_embedder
-from rag.passages import Passage
+from rag.passages import Passage, split_document
 from rag.retriever import Hit
 from rag.settings import Settings
+from tests.file_makers import make_pdf
 
 FIRST = (
     "6月25日，自治区党委书记陈刚在柳州市主持召开自治区党委常委会扩大会议，专题研究柳州市债务化解和经济社会发展工作。"
@@ -109,3 +111,23 @@ def test_a_hostile_sentence_or_text_takes_no_long_time(quoted, hostile):
     quoted(hostile)
     quoted("柳州的四大定位有四个", hostile)
     assert time.perf_counter() - started < 4
+
+
+def test_a_place_is_said_with_its_page_where_there_are_pages():
+    place = Place(3, "", 1, 1, 0, 5, page=12)
+    assert (place.said("zh"), place.said("en"), str(place)) == ("第12页第3段", "page 12, paragraph 3", "第12页第3段")
+    place = Place(3, "", 1, 1, 0, 5)
+    assert (place.said("zh"), place.said("en"), str(place)) == ("第3段", "paragraph 3", "第3段")
+
+
+def test_a_citation_of_a_pdf_knows_its_page_and_one_kept_before_has_none(tmp_path):
+    pages = [["这一页讲的是柳州的历史，从古代说起。"], ["这一页讲的是柳州的工业，有汽车和钢铁。"]]
+    document = read_document(make_pdf(tmp_path / "a.pdf", pages))
+    start = document.text.index("汽车")
+    passage = split_document(document, lambda text: len(text) < 500)[-1]
+    citation = cite(1, document, passage, start, start + 2)
+    assert (citation.quote, citation.place.page) == ("汽车", 2)
+    row = citation_to_dict(citation)
+    assert citation_from_dict(row, {document.id: document}) == citation
+    del row["place"]["page"]
+    assert citation_from_dict(row, {document.id: document}).place.page is None

@@ -3,15 +3,27 @@
 import contextlib
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from rag.documents import SUFFIXES, Document, OriginMap, document_from_text, read_document
+from rag.documents import (
+    MAX_NAME,
+    SUFFIXES,
+    Document,
+    OriginMap,
+    document_from_bytes,
+    document_from_text,
+    files_in,
+    read_document,
+)
 from rag.errors import DocumentError
 from rag.lines import scan_text
+from tests.file_makers import assert_spans_hold, make_docx, make_epub, make_pdf
 
 ARTICLE = Path(__file__).parent.parent / "rag" / "data" / "liuzhou.txt"
 DATA = Path(__file__).parent / "data"
@@ -52,10 +64,10 @@ def paragraph_texts(document: Document) -> list[str]:
 
 
 def assert_maps_both_ways(document: Document, source: str) -> None:
-    """Each character stands in the source, or is the space or line break put in its stead."""
+    """Each character stands in the source, or is the white space put in its stead."""
     for position, char in enumerate(document.text):
         place = document.origin.to_source(position)
-        assert char == source[place] or (char in " \n" and source[place].isspace())
+        assert char == source[place] or (char in " \t\n" and (source[place].isspace() or source[place] == "|"))
         assert _text_at(document, place) in (char, "\n")
 
 
@@ -286,12 +298,13 @@ def test_broken_html_never_raises_anything_but_emptiness(tmp_path: Path, source:
 @given(st.text(st.sampled_from("<>/&;#apbrtdhli1! \n\r\t\"'=柳-[]"), max_size=60))
 def test_any_html_and_markdown_maps_to_its_source(source: str) -> None:
     from rag.documents import _make_document
-    from rag.markup import scan_html, scan_markdown
+    from rag.extracts import Extract
+    from rag.markup import scan_html, scan_markdown, scan_page
 
-    for scan in (scan_html, scan_markdown):
+    for scan in (scan_html, scan_markdown, scan_page):
         lines, title = scan(source)
         if lines:
-            document = _make_document(lines, title, "a", "a", "", "utf-8", source)
+            document = _make_document(Extract(source, lines, "utf-8", title), "a", "a", "")
             for position, char in enumerate(document.text):
                 place = document.origin.to_source(position)
                 assert 0 <= place < max(1, len(source))
@@ -315,7 +328,7 @@ def test_charset_named_in_html_is_honoured(tmp_path: Path) -> None:
         ("a.txt", "\u3000\u200b\n".encode(), "holds no text"),
         ("a.html", b"<p></p>", "holds no text"),
         ("a.txt", b"%PDF-1.7 ...", "looks like a PDF"),
-        ("a.docx", b"PK\x03\x04....", "Office document"),
+        ("a.bin", b"PK\x03\x04....", "Office document"),
         ("a.png", b"\x89PNG\r\n", "PNG image"),
         ("a.bin", bytes(range(256)) * 8, "binary file"),
         ("a.txt", b"\xef\xbb\xbf\xff\xfe", "not valid utf-8-sig"),
@@ -350,10 +363,11 @@ def test_unreadable_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_too_large_file_is_refused_before_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rag.documents.MAX_BYTES", 10)
+    monkeypatch.setattr("rag.documents.MAX_BYTES", 3 << 20)
+    monkeypatch.setattr(Path, "read_bytes", lambda _: pytest.fail("It was read."))
     path = tmp_path / "a.txt"
-    path.write_text("more than ten bytes", encoding="utf-8")
-    with pytest.raises(DocumentError, match="19 bytes"):
+    path.write_bytes(b"x" * ((3 << 20) + 1))
+    with pytest.raises(DocumentError, match="is larger than 3 MB, the most that is read"):
         read_document(path)
 
 
@@ -393,3 +407,181 @@ def test_paragraphs_after_a_list_with_open_items_are_no_list(tmp_path: Path) -> 
     (tmp_path / "a.html").write_text("<ul><li>一<li>二</ul><p>正文第一句。</p>", encoding="utf-8")
     kinds = [paragraph.kind for paragraph in read_document(tmp_path / "a.html").paragraphs]
     assert kinds == ["list", "list", "body"]
+
+
+# Uploads.
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Whole files by their suffix."""
+    folder = tmp_path_factory.mktemp("files")
+    text = ["柳州工作汇报", "今年以来，全市新开工项目一百二十个，完成投资三十五亿元。"]
+    paths = [
+        make_docx(folder / "a.docx", [("Title", text[0]), text[1]]),
+        make_pdf(folder / "a.pdf", [["# " + text[0], text[1]]]),
+        make_epub(folder / "a.epub", [f"<h1>{text[0]}</h1><p>{text[1]}</p>"]),
+    ]
+    return {path.suffix: path.read_bytes() for path in paths} | {
+        ".html": f"<!DOCTYPE html><h1>{text[0]}</h1><p>{text[1]}</p>".encode(),
+        ".txt": "\n\n".join(text).encode(),
+        ".md": f"# {text[0]}\n\n{text[1]}".encode(),
+    }
+
+
+@pytest.mark.parametrize("suffix", [".docx", ".pdf", ".epub", ".html", ".txt", ".md"])
+def test_every_format_gives_the_same_text(files: dict[str, bytes], suffix: str) -> None:
+    document = document_from_bytes(files[suffix], f"柳州{suffix.upper()}")
+    assert document.text == "柳州工作汇报\n\n今年以来，全市新开工项目一百二十个，完成投资三十五亿元。"
+    assert (document.source, document.title) == (
+        f"柳州{suffix.upper()}",
+        "柳州工作汇报" if suffix != ".txt" else document.title,
+    )
+    assert document.has_lines is (suffix in (".html", ".txt", ".md"))
+    assert_spans_hold(document, is_markup=suffix in (".html", ".md"))
+
+
+@pytest.mark.parametrize("suffix", [".docx", ".pdf", ".epub", ".html", ".txt"])
+def test_a_file_without_a_suffix_is_known_by_how_it_begins(files: dict[str, bytes], suffix: str) -> None:
+    assert document_from_bytes(files[suffix], "upload").text.startswith("柳州工作汇报\n\n今年以来")
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("a.txt", "a.txt"),
+        ("../../etc/passwd.txt", "passwd.txt"),
+        ("C:\\Users\\me\\a.txt", "a.txt"),
+        ("a\x00\n\u202eb.txt", "ab.txt"),
+        ("", "file"),
+        ("..", "file"),
+        ("文" * 500 + ".txt", "文" * (MAX_NAME - 4) + ".txt"),
+        ("a'b%22<i>%0D%0A%41 100%.txt", "a'b\"<i>%41 100%.txt"),  # as browsers spell them in forms
+    ],
+)
+def test_an_upload_keeps_its_bare_name(name: str, source: str) -> None:
+    document = document_from_bytes("一句话。".encode(), name)
+    assert (document.source, document.text) == (source, "一句话。")
+    assert document.id == document_from_bytes("另一句。".encode(), source).id
+
+
+def test_an_upload_that_is_too_large_or_empty_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(DocumentError, match=r"a\.pdf is empty"):
+        document_from_bytes(b" ", "a.pdf")
+    monkeypatch.setattr("rag.documents.MAX_BYTES", 3 << 20)
+    assert document_from_bytes(b"x" * (3 << 20), "a.txt")
+    with pytest.raises(DocumentError, match="is larger than 3 MB") as caught:
+        document_from_bytes(b"x" * ((3 << 20) + 1), "a.txt")
+    assert caught.value.said("zh") == "a.txt 超过 3 MB，无法读取。请拆成几份再添加。"
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.doc", b"\xd0\xcf\x11\xe0\xa1\xb1", "Save it as .docx"),
+        ("a.wps", b"\xd0\xcf\x11\xe0\xa1\xb1", "Save it as .docx"),
+        ("a.rtf", b"{\\rtf1 text}", "Save it as .docx"),
+        ("a.xlsx", b"PK\x03\x04\0\0", "as .csv"),
+        ("a.xls", b"\xd0\xcf\x11\xe0\xa1\xb1", "as .csv"),
+        ("a.pptx", b"PK\x03\x04\0\0", "Save it as .pdf"),
+        ("a.mobi", b"BOOKMOBI\0\0", "Convert it to .epub"),
+        ("a.caj", b"HN\0\0\0", "Save it as .pdf"),
+        ("a.zip", b"PK\x03\x04\0\0", "Unpack it"),
+        ("a.jpg", b"\xff\xd8\xff\xe0", "Run OCR"),
+        ("a.txt", b"%PDF-1.7", "Give it the suffix .pdf"),
+    ],
+)
+def test_a_format_that_cannot_be_read_says_what_to_save_it_as(name: str, data: bytes, message: str) -> None:
+    with pytest.raises(DocumentError, match=message) as caught:
+        document_from_bytes(data, name)
+    assert name in str(caught.value)
+    assert caught.value.said("zh").startswith(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "begin"),
+    [
+        ("photo.png", b"\x89PNG\r\n", "photo.png 看起来是 PNG 图片，"),
+        ("a.bin", b"SQLite format 3\0", "a.bin 看起来是 SQLite 数据库，"),
+        ("a.xls", b"HN\0\0\0", "a.xls 看起来是 .xls 文件，"),
+        ("a.bin", b"\x7fELF", "a.bin 看起来是程序，"),
+    ],
+)
+def test_latin_words_stand_apart_in_a_chinese_message(name: str, data: bytes, begin: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        document_from_bytes(data, name)
+    assert caught.value.said("zh").startswith(begin)
+
+
+def test_a_doc_that_is_plain_text_is_read_as_such() -> None:
+    assert document_from_bytes("一句话。".encode(), "a.doc").text == "一句话。"
+
+
+@given(data=st.binary(max_size=200), suffix=st.sampled_from((*SUFFIXES, "", ".doc", ".bin")), magic=st.booleans())
+def test_any_bytes_are_read_or_refused(data: bytes, suffix: str, magic: bool) -> None:
+    begin = {".pdf": b"%PDF-1.4\n", ".docx": b"PK\x03\x04", ".epub": b"PK\x03\x04", ".csv": b'a,"b'}.get(suffix, b"")
+    _read_or_refuse(begin * magic + data, f"a{suffix}")
+
+
+@given(
+    suffix=st.sampled_from((".docx", ".pdf", ".epub")),
+    changes=st.lists(st.tuples(st.floats(0, 1), st.binary(min_size=1, max_size=4)), min_size=1, max_size=6),
+    cut=st.floats(0, 1),
+)
+@settings(deadline=None, max_examples=60)
+def test_a_file_that_was_damaged_anywhere_is_read_or_refused(
+    files: dict[str, bytes], suffix: str, changes: list[tuple[float, bytes]], cut: float
+) -> None:
+    data = bytearray(files[suffix])
+    for place, content in changes:
+        at = int(place * (len(data) - len(content)))
+        data[at : at + len(content)] = content
+    for kept in (bytes(data), bytes(data[: int(cut * len(data))])):
+        _read_or_refuse(kept, f"a{suffix}")
+
+
+def _read_or_refuse(data: bytes, name: str) -> None:
+    """Nothing but a DocumentError that speaks Chinese, too, comes out of reading."""
+    try:
+        document = document_from_bytes(data, name)
+    except DocumentError as error:
+        refused = error
+    else:
+        assert_spans_hold(document, is_markup=name.endswith(("html", "htm", "md", "markdown")))
+        return
+    assert refused.chinese
+
+
+def test_what_was_read_is_kept_beside_the_document_but_not_in_its_record() -> None:
+    document = document_from_text("一\r\n\r\n二。")
+    assert document.file_text == "一\r\n\r\n二。"
+    record = document.to_record()
+    assert "file_text" not in record
+    del record["pages"]  # of before there were any
+    kept = Document.from_record(record)
+    assert kept == document
+    assert (kept.file_text, kept.pages, kept.page_at(0)) == ("", (), None)
+
+
+def test_page_of_a_position_outside_of_the_text_is_refused(files: dict[str, bytes]) -> None:
+    document = document_from_bytes(files[".pdf"], "a.pdf")
+    assert document.page_at(len(document.text)) == 1
+    with pytest.raises(IndexError, match="No position"):
+        document.page_at(len(document.text) + 1)
+
+
+def test_a_folder_without_a_readable_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.exe").write_bytes(b"MZ")
+    with pytest.raises(DocumentError, match="holds no file that can be read"):
+        files_in(tmp_path)
+    (tmp_path / "A.PDF").write_bytes(b"")
+    assert files_in(tmp_path) == [tmp_path / "A.PDF"]
+
+
+def test_reading_a_text_loads_no_library_of_another_format() -> None:
+    program = (
+        "import sys; from rag.documents import document_from_bytes as read; read(b'a b c', 'a.txt');"
+        "print([name for name in ('pypdfium2', 'mammoth', 'defusedxml', 'httpx2', 'csv') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
