@@ -77,15 +77,21 @@ def from_feedback(feedback: Sequence[Feedback], documents: Sequence[Document]) -
 
     The last word on a question counts. What was found right becomes gold; a correction becomes the gold answer,
     and evidence where it stands in a document to the letter; a refusal found wrong becomes a question that should be
-    answered. An answer found wrong without a word makes no case.
+    answered. An answer found wrong without a word makes no case, nor does what is said of a part of one: what is right
+    or untold there says nothing of the rest. Only a correction of all that an answer says is gold.
     """
-    # A thumb up for one citation says nothing of the answer it stands in.
-    telling = [given for given in feedback if given.marker is None or given.correction]
+    telling = [given for given in feedback if _tells_of_all(given)]
     last = {(given.answer.question, _history(given)): given for given in telling}
     known = {document.id: document for document in documents}
     cases = [_case(given, known) for given in last.values()]
     made = [case for case in cases if case is not None]
     return made, len(feedback) - len(telling) + len(cases) - len(made)
+
+
+def _tells_of_all(given: Feedback) -> bool:
+    if given.marker is None and given.sentence is None:
+        return True
+    return bool(given.correction) and len(given.answer.said()) == 1
 
 
 def _case(given: Feedback, known: dict[str, Document]) -> Question | None:

@@ -220,7 +220,8 @@ def _load(folder: Path) -> tuple[dict[str, Array], dict[str, Any], Vocabulary]:
         vocabulary = make_vocabulary(record["characters"], record["words"].split(" "))
     except Exception as error:  # each of these libraries raises kinds of its own
         raise ModelError(
-            f"The bundled reader in {folder} cannot be loaded: {error}. Install the package anew."
+            f"The bundled reader in {folder} cannot be loaded: {error}. Install the package anew.",
+            f"无法载入自带的阅读模型（{folder}）：{error}。请重新安装本程序。",
         ) from error
     return {name: value.astype(np.float32) for name, value in tensors.items()}, sizes, vocabulary
 

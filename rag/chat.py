@@ -41,7 +41,15 @@ class ChatModel(Protocol):
         """Return how many tokens the messages take, with what stands around them; an estimate, if so a high one."""
 
 
-class OutputLimitError(ModelError):
+class UnreachableError(ModelError):
+    """The server of a model cannot be reached, or is silent."""
+
+
+class UnusableError(ModelError):
+    """A model replied, and nothing of its reply can be used."""
+
+
+class OutputLimitError(UnusableError):
     """A reply was cut where it reached the greatest length that the settings allow."""
 
 

@@ -19,13 +19,17 @@ from rag.errors import InputError, NotFoundError, StoreError
 from rag.passages import Passage
 from rag.retriever import ArmRank, Hit
 from rag.spans import OriginMap
-from rag.store import ConversationRow, Store
+from rag.store import ConversationRow, Store, full
 
-MAX_CONVERSATIONS = 1000  # in a store
+MAX_CONVERSATIONS = 1000  # of one owner
+MAX_ALL_CONVERSATIONS = 100_000  # in a store
+VISITOR = "visitor:"  # how the names of owners begin whom nobody knows; theirs give way where there are as many
+MAX_OWNER = 200  # characters
 MAX_TURNS = 200  # in a conversation
 MAX_TITLE = 100  # characters
 MAX_RECORD = 200_000  # characters of a turn as it is kept
 MAX_HITS = 8  # of an answer that are kept
+MAX_TERMS = 20  # of each arm of a hit that are kept
 TITLE_FROM_QUESTION = 40  # characters of the first question, where a conversation has no title
 
 # "alive": the document is the same. "moved": it changed, and the same words stand in it once. "changed": they do not,
@@ -61,6 +65,7 @@ class Conversation:
     changed: str  # when its last turn was added or replaced
     turns: tuple[Turn, ...] = ()
     length: int = 0  # number of turns
+    owner: str = ""  # whose it is, where a server tells its users apart
 
     @property
     def answers(self) -> tuple[Answer, ...]:
@@ -75,61 +80,96 @@ class Conversations:
         """Keep the store; nothing is read."""
         self._store = store
 
-    def all(self) -> list[Conversation]:
-        """Return all conversations without their turns, the one changed last first. Raises StoreError."""
-        return [_conversation(row) for row in self._store.conversations()]
-
-    def start(self, title: str = "") -> Conversation:
-        """Make a conversation.
+    def all(self, owner: str | None = None) -> list[Conversation]:
+        """Return the conversations of an owner, or all, without their turns, the one changed last first.
 
         Raises:
-            InputError: The title is longer than `MAX_TITLE`, or the store holds `MAX_CONVERSATIONS`.
+            StoreError: They cannot be read.
+        """
+        return [_conversation(row) for row in self._store.conversations(owner)]
+
+    def start(self, title: str = "", owner: str = "") -> Conversation:
+        """Make a conversation.
+
+        Args:
+            title: Without one, its first question becomes the title.
+            owner: Whose it is. Whoever names another owner finds no such conversation.
+
+        Raises:
+            InputError: The title is longer than `MAX_TITLE`, the owner's name longer than `MAX_OWNER`, or there are
+                `MAX_CONVERSATIONS` of the owner, or `MAX_ALL_CONVERSATIONS`, none of them a visitor's. Of visitors,
+                the conversation changed longest ago gives way.
             StoreError: It cannot be written; nothing is changed.
         """
         id_ = uuid.uuid4().hex
-        self._store.add_conversation(id_, _checked_title(title), MAX_CONVERSATIONS)
+        if len(owner) > MAX_OWNER:
+            raise InputError(
+                f"The owner's name has {len(owner)} characters; at most {MAX_OWNER} can be kept.",
+                f"用户标识有 {len(owner)} 个字符，最多只能有 {MAX_OWNER} 个。",
+            )
+        self._store.add_conversation(
+            id_, _checked_title(title), MAX_CONVERSATIONS, owner, MAX_ALL_CONVERSATIONS, VISITOR
+        )
         return self.load(id_)
 
-    def load(self, conversation_id: str) -> Conversation:
+    def load(self, conversation_id: str, owner: str | None = None) -> Conversation:
         """Return a conversation with its turns.
 
+        Args:
+            conversation_id: Its id.
+            owner: Whose it has to be, here and in what follows; None for anybody's.
+
         Raises:
-            NotFoundError: There is none of this id.
+            NotFoundError: There is none of this id, or it is another owner's.
             StoreError: It cannot be read, or a turn is damaged; the message names it.
         """
-        row, records = self._store.turns(conversation_id)
+        row, records = self._store.turns(conversation_id, owner)
         turns = tuple(self._turn(conversation_id, number, record) for number, record in records)
         return replace(_conversation(row), turns=turns)
 
-    def append(self, conversation_id: str, answer: Answer) -> Turn:
+    def append(self, conversation_id: str, answer: Answer, owner: str | None = None) -> Turn:
         """Add a turn at the end.
 
         Raises:
             InputError: The conversation has `MAX_TURNS`, or the answer is longer than `MAX_RECORD`.
-            NotFoundError: There is no conversation of this id.
+            NotFoundError: There is no conversation of this id, or it is another owner's.
             StoreError: It cannot be written; nothing is changed.
         """
-        title = _shorten(" ".join(answer.question.split()), TITLE_FROM_QUESTION)
-        number = self._store.append_turn(conversation_id, _record(answer), MAX_TURNS, title)
+        number = self._store.append_turn(conversation_id, _record(answer), MAX_TURNS, _title_of(answer.question), owner)
         return Turn(number, answer, {citation.marker: "alive" for citation in answer.citations})
 
-    def replace(self, conversation_id: str, number: int, answer: Answer) -> Turn:
-        """Put another answer in the place of the last turn: its question was put differently.
+    def check_room(self, kept: Conversation) -> None:
+        """Raise the InputError that `append` would, before an answer is made for nothing."""
+        if kept.length >= MAX_TURNS:
+            raise full(kept.length, MAX_TURNS)
+
+    def replace(
+        self, conversation_id: str, number: int, answer: Answer, owner: str | None = None, instead_of: str | None = None
+    ) -> Turn:
+        """Put another answer in the place of the last turn: its question was asked again, or put differently.
+
+        Args:
+            conversation_id: Its id.
+            number: Of the turn.
+            answer: The other one.
+            owner: As for `load`.
+            instead_of: The question of the turn before: a title that was made of it is made of the new one.
 
         Raises:
             InputError: The turn is not the last one, or the answer is longer than `MAX_RECORD`.
             NotFoundError, StoreError: As `append`.
         """
-        self._store.replace_turn(conversation_id, number, _record(answer))
+        titles = None if instead_of is None else (_title_of(instead_of), _title_of(answer.question))
+        self._store.replace_turn(conversation_id, number, _record(answer), owner, titles)
         return Turn(number, answer, {citation.marker: "alive" for citation in answer.citations})
 
-    def rename(self, conversation_id: str, title: str) -> None:
+    def rename(self, conversation_id: str, title: str, owner: str | None = None) -> None:
         """Give a conversation another title. Raises InputError as `start`, NotFoundError as `load`."""
-        self._store.rename_conversation(conversation_id, _checked_title(title))
+        self._store.rename_conversation(conversation_id, _checked_title(title), owner)
 
-    def delete(self, conversation_id: str) -> None:
+    def delete(self, conversation_id: str, owner: str | None = None) -> None:
         """Delete a conversation with its turns. Raises NotFoundError as `load`."""
-        self._store.delete_conversation(conversation_id)
+        self._store.delete_conversation(conversation_id, owner)
 
     def _turn(self, conversation_id: str, number: int, record: str) -> Turn:
         try:
@@ -139,8 +179,9 @@ class Conversations:
             hits = [hit for values in row["hits"] if (hit := self._hit(values)) is not None]
         except (ValueError, LookupError, TypeError, AttributeError) as error:
             raise StoreError(
-                f"Turn {number} of the conversation {conversation_id} in {self._store.folder} is damaged. Nothing was "
-                "deleted. Put back a copy of the store, or delete the conversation."
+                f"Turn {number} of the conversation {conversation_id} is damaged. Nothing was deleted. "
+                "Put back a copy of the store, or delete the conversation.",
+                f"这段对话的第 {number} 轮已损坏，无法读取。什么都没有删除。请换回文档库的备份，或者删除这段对话。",
             ) from error
         found = [self._find(cited) for cited in kept]
         return Turn(
@@ -156,15 +197,21 @@ class Conversations:
             return kept.alone(), "removed"
         if document.digest == kept.digest and document.text[kept.start : kept.end] == kept.quote:
             passage_id, start, end = kept.passage_id, kept.start, kept.end
+            if not self._store.has_passage(passage_id):  # the document was cut anew, for another embedder
+                passage_id = self._passage(document, start, kept.quote).id
             return Citation(kept.marker, document, passage_id, start, end, kept.quote, kept.place), "alive"
         start = document.text.find(kept.quote) if kept.quote else -1
         if start < 0 or document.text.find(kept.quote, start + 1) >= 0:
             return kept.alone(), "changed"
-        end = start + len(kept.quote)
+        passage = self._passage(document, start, kept.quote)
+        return cite(kept.marker, document, passage, start, start + len(kept.quote)), "moved"
+
+    def _passage(self, document: Document, start: int, quote: str) -> Passage:
+        """Return the passage that a quote begins in, or else the quote as one."""
         passages = self._store.passages_of(document.id)
         holding = next((passage for passage in passages if passage.start <= start < passage.end), None)
-        passage = holding or Passage(f"{document.id}:{start}-{end}", document.id, start, end, kept.quote)
-        return cite(kept.marker, document, passage, start, end), "moved"
+        end = start + len(quote)
+        return holding or Passage(f"{document.id}:{start}-{end}", document.id, start, end, quote)
 
     def _hit(self, kept: Mapping[str, Any]) -> Hit | None:
         """Return a kept hit, or None where its words do not stand in its place any more."""
@@ -173,7 +220,8 @@ class Conversations:
         if _digest(text) != kept["digest"]:
             return None
         passage = Passage(kept["passage_id"], kept["document_id"], kept["start"], kept["end"], text)
-        arms = {arm: ArmRank(rank, score) for arm, (rank, score) in kept["arms"].items()}
+        # An older version kept no terms.
+        arms = {arm: ArmRank(rank, score, tuple(*terms)) for arm, (rank, score, *terms) in kept["arms"].items()}
         return Hit(passage, kept["rank"], kept["score"], arms)
 
     def _document(self, document_id: str) -> Document | None:
@@ -249,7 +297,8 @@ def _record(answer: Answer) -> str:
     if len(text) > MAX_RECORD:
         raise InputError(
             f"The answer takes {len(text)} characters; a turn of a conversation keeps {MAX_RECORD} at most. "
-            "Ask for less at once."
+            "Ask for less at once.",
+            f"这个回答有 {len(text)} 个字符，对话里最多只能保存 {MAX_RECORD} 个。请一次少问一些。",
         )
     return text
 
@@ -264,7 +313,7 @@ def _kept_hit(hit: Hit) -> dict[str, Any]:
         "digest": _digest(passage.text),
         "rank": hit.rank,
         "score": hit.score,
-        "arms": {arm: (found.rank, found.score) for arm, found in hit.arms.items()},
+        "arms": {arm: (found.rank, found.score, found.terms[:MAX_TERMS]) for arm, found in hit.arms.items()},
     }
 
 
@@ -273,15 +322,22 @@ def _digest(text: str) -> str:
 
 
 def _conversation(row: ConversationRow) -> Conversation:
-    id_, title, created, changed, length = row
-    return Conversation(id_, title, created, changed, length=length)
+    id_, title, created, changed, length, owner = row
+    return Conversation(id_, title, created, changed, length=length, owner=owner)
 
 
 def _checked_title(title: str) -> str:
     title = " ".join(title.encode("utf-8", "replace").decode("utf-8").split())
     if len(title) > MAX_TITLE:
-        raise InputError(f"The title has {len(title)} characters; at most {MAX_TITLE} can be kept. Shorten it.")
+        raise InputError(
+            f"The title has {len(title)} characters; at most {MAX_TITLE} can be kept. Shorten it.",
+            f"标题有 {len(title)} 个字，最多只能有 {MAX_TITLE} 个。请缩短。",
+        )
     return title
+
+
+def _title_of(question: str) -> str:
+    return _shorten(" ".join(question.split()), TITLE_FROM_QUESTION)
 
 
 def _shorten(text: str, size: int) -> str:

@@ -84,7 +84,9 @@ class ThoughtFilter:
             elif self._given or "".join(given).strip():
                 raise ModelError(
                     "The model thinks aloud and only says so afterwards (a </think> without its <think>). Switch its "
-                    "thinking off, or start its server with the reasoning parser that fits it."
+                    "thinking off, or start its server with the reasoning parser that fits it.",
+                    "模型把思考过程写进了回答，事后才标明（有 </think> 而没有 <think>）。请关闭它的思考模式，"
+                    "或者在启动服务器时选用合适的推理解析器。",
                 )
         kept = _beginning_of_mark(text, wanted)
         self._held = text[len(text) - kept :]

@@ -155,7 +155,8 @@ class StaticEmbedder:
             self._rows = _Rows(load_file(files / "model.safetensors"))
         except Exception as error:  # each of these libraries raises kinds of its own
             raise ModelError(
-                f"The embedder in {folder} cannot be loaded: {error}. Is its download complete?"
+                f"The embedder in {folder} cannot be loaded: {error}. Is its download complete?",
+                f"无法载入 {folder} 中的检索模型：{error}。它下载完整了吗？",
             ) from error
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
@@ -202,13 +203,19 @@ class SentenceTransformersEmbedder:
 
             self._model = SentenceTransformer(str(folder), device=settings.device, local_files_only=True)
         except Exception as error:  # the library passes on whatever its own libraries raise
-            remedy = (
-                "It brings code of its own, which is not run here; name a model, or a conversion of this one, that "
-                "the library knows."
+            remedy, chinese = (
+                (
+                    "It brings code of its own, which is not run here; name a model, or a conversion of this one, that "
+                    "the library knows.",
+                    "它带有自己的程序代码，这里不会运行；请换一个模型，或者换用它的转换版。",
+                )
                 if "trust_remote_code" in str(error)
-                else "Is it a complete sentence-transformers model?"
+                else ("Is it a complete sentence-transformers model?", "它是完整的 sentence-transformers 模型吗？")
             )
-            raise ModelError(f"The embedder {self.name!r} cannot be loaded from {folder}: {error}. {remedy}") from error
+            raise ModelError(
+                f"The embedder {self.name!r} cannot be loaded from {folder}: {error}. {remedy}",
+                f"无法从 {folder} 载入检索模型 {self.name!r}：{error}。{chinese}",
+            ) from error
         stored = {
             name: text for name, text in self._model.prompts.items() if text and name in (*QUERY_NAMES, *PASSAGE_NAMES)
         }
@@ -302,7 +309,10 @@ def known_prompts(folder: Path, settings: Settings) -> dict[str, str]:
                     raise ModelError(
                         f"The embedder {settings.embedder!r} was trained to see an instruction before each query "
                         f"(it is of the family of {name}), and neither its configuration nor the settings name one. "
-                        "Name it as its page tells: Settings(query_prompt=…, passage_prompt=…)."
+                        "Name it as its page tells: Settings(query_prompt=…, passage_prompt=…).",
+                        f"检索模型 {settings.embedder!r}（属于 {name} 一类）训练时每个问题前都有一句指令，"
+                        "而它的配置和现在的设置里都没有。请按它的说明页填写："
+                        "Settings(query_prompt=…, passage_prompt=…)。",
                     )
                 return {}
             return {QUERY_NAMES[0]: family.query, PASSAGE_NAMES[0]: family.passage}

@@ -46,6 +46,11 @@ class QuestionError(InputError):
 class NotFoundError(RagError):
     """Nothing has the id that was asked for."""
 
+    def __init__(self, message: str, chinese: str = "", of: Literal["", "document", "conversation"] = "") -> None:
+        """Keep the messages, and of what kind it is, where the command line can list the ids of that kind."""
+        super().__init__(message, chinese)
+        self.of = of
+
 
 class ModelError(RagError):
     """A model cannot be loaded, or does what its record does not allow."""

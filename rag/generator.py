@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from rag.chat import ChatModel, Message, OutputLimitError
+from rag.chat import ChatModel, Message, OutputLimitError, UnusableError
 from rag.citations import Quote
 from rag.drafts import SentenceSplitter, ThoughtFilter, read_markers, without_markup
 from rag.errors import ModelError
@@ -127,9 +127,11 @@ class ModelGenerator:
                 hints = tuple(hits[number - 1].rank for number in marked.numbers)
                 yield Draft(text, (), hints, marked.invented)
         if not wrote and not stop.is_set():
-            raise ModelError(
+            raise UnusableError(
                 f"The generator {self.name!r} gave an empty answer. Ask again, allow more tokens (generator_tokens), "
-                "or name another model."
+                "or name another model.",
+                f"语言模型 {self.name!r} 什么也没有回答。请再问一次，或者允许更长的回答（generator_tokens），"
+                "或者换一个模型。",
             )
 
     def _prompt(self, task: Task) -> tuple[list[Message], Sequence[Hit]]:
@@ -146,7 +148,10 @@ class ModelGenerator:
         raise ModelError(
             f"The generator {self.name!r} takes {self.model.context_size} tokens, of which {self._tokens} are kept for "
             f"the answer; the question with one passage needs {needed}. Allow more (generator_context), keep fewer for "
-            "the answer (generator_tokens), or name a model of a longer context."
+            "the answer (generator_tokens), or name a model of a longer context.",
+            f"语言模型 {self.name!r} 一次能读 {self.model.context_size} 个词元，其中 {self._tokens} 个留给回答；"
+            f"问题加上一个段落就要 {needed} 个。请允许更多（generator_context），给回答少留一些（generator_tokens），"
+            "或者换一个上下文更长的模型。",
         )
 
     def _sentences(self, messages: Sequence[Message], stop: threading.Event) -> Iterator[str]:
@@ -164,7 +169,9 @@ class ModelGenerator:
                 if left < 0:
                     raise OutputLimitError(
                         f"The generator {self.name!r} did not end: it wrote more than {self._tokens} tokens "
-                        "(generator_tokens). Allow more, or name another model."
+                        "(generator_tokens). Allow more, or name another model.",
+                        f"语言模型 {self.name!r} 写个不停，超过了 {self._tokens} 个词元（generator_tokens）。"
+                        "请允许更多，或者换一个模型。",
                     )
             if not stop.is_set():
                 yield from splitter.feed(thoughts.finish())

@@ -20,6 +20,7 @@ import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -34,6 +35,12 @@ FILES = ("*.json", "*.txt", "*.model", "*.jinja", "*.tiktoken", "*.safetensors",
 WEIGHTS = (".safetensors", ".bin")
 OTHER_FORMS = ("onnx", "openvino", "coreml", "tflite", "gguf")  # folders
 OTHER_BIN = ("training_args.bin", "optimizer.bin", "scheduler.bin", "openvino_model*.bin")
+
+Said = tuple[str, str]  # the same in English and in Chinese
+_KINDS = {"embedder": "检索模型", "reader": "阅读模型", "reranker": "重排模型", "generator": "语言模型"}
+_NOT_CACHED: Said = ("is not in the cache", "不在缓存里")
+_NOT_CACHED_THERE: Said = ("is not in the cache of ModelScope", "不在 ModelScope 的缓存里")
+_NO_WEIGHTS: Said = ("no weights are among its files", "它的文件中没有权重")
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -53,16 +60,24 @@ def resolve(model: str, revision: str | None = None, offline: bool = False, what
         ModelError: There is no such model or revision, access is refused, the hub cannot be reached and the
             cache does not hold it, or the files cannot be written. It says which, and what to do.
     """
-    folder = Path(model).expanduser()
-    if folder.is_dir():
-        return folder
+    folder = Path(model)
+    with suppress(OSError, RuntimeError):  # too long for the name of a file; the home of a user who is not there
+        folder = folder.expanduser()
+        if folder.is_dir():
+            return folder
     name, at, named = model.removeprefix(MODELSCOPE).partition("@")
     if not re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name, re.ASCII) or model.startswith((".", "~")):
         raise ModelError(
-            f"There is no {what} in the folder {folder}. Name a folder that holds a model, or an id of a hub: ORG/NAME."
+            f"There is no {what} in the folder {folder}. Name a folder that holds a model, or an id of a hub: "
+            "ORG/NAME.",
+            f"文件夹 {folder} 里没有{_KINDS.get(what, '模型')}。"
+            "请指定放有模型的文件夹，或者模型网站上的编号：ORG/NAME。",
         )
     if at and revision and named != revision:
-        raise ModelError(f"The {what} {model!r} names one revision and the settings another, {revision!r}. Name one.")
+        raise ModelError(
+            f"The {what} {model!r} names one revision and the settings another, {revision!r}. Name one.",
+            f"{_KINDS.get(what, '模型')} {model!r} 自己写了版本，设置里又写了另一个版本 {revision!r}。请只写一个。",
+        )
     source: type[_Source] = _ModelScope if model.startswith(MODELSCOPE) else _HuggingFace
     return source(name, named or revision, what).folder(offline)
 
@@ -140,23 +155,31 @@ class _Source(ABC):
         self.name = name
         self.revision = revision
         self.title = f"The {what} {name!r}" + (f" (revision {revision})" if revision else "")
+        self.chinese = f"{_KINDS.get(what, '模型')} {name!r}" + (f"（版本 {revision}）" if revision else "")
 
     @abstractmethod
     def folder(self, offline: bool) -> Path:
         """Return the folder of the model. Raises ModelError as `resolve` does."""
 
-    def _unreachable(self, endpoint: str, error: BaseException, mirror: str, missing: str) -> ModelError:
+    def _unreachable(self, endpoint: str, error: BaseException, mirror: Said, missing: Said) -> ModelError:
+        cached = _cached_models()
         return ModelError(
-            f"{self.title} {missing}, and {endpoint} cannot be reached ({_first_line(error)}). "
-            f"{_cached_models()} Check the network, {mirror}, name a folder that holds the model, take a model that "
-            "is in the cache (with `offline` nothing is asked), or go back to the bundled models."
+            f"{self.title} {missing[0]}, and {endpoint} cannot be reached ({_first_line(error)}). "
+            f"{cached[0]} Check the network, {mirror[0]}, name a folder that holds the model, take a model that "
+            "is in the cache (with `offline` nothing is asked), or go back to the bundled models.",
+            f"{self.chinese}{missing[1]}，又连不上 {endpoint}（{_first_line(error)}）。{cached[1]}"
+            f"请检查网络，{mirror[1]}，指定放有模型的文件夹，改用缓存里的模型（用 `offline` 就不会联网），"
+            "或者换回自带的模型。",
         )
 
-    def _offline(self, missing: str) -> ModelError:
+    def _offline(self, missing: Said) -> ModelError:
+        cached = _cached_models()
         return ModelError(
-            f"{self.title} {missing}, and nothing may be fetched (`offline`, or HF_HUB_OFFLINE=1). {_cached_models()} "
+            f"{self.title} {missing[0]}, and nothing may be fetched (`offline`, or HF_HUB_OFFLINE=1). {cached[0]} "
             "Fetch it once with the network on, name a folder that holds the model, take a model that is in the "
-            "cache, or go back to the bundled models."
+            "cache, or go back to the bundled models.",
+            f"{self.chinese}{missing[1]}，而现在不许联网（`offline` 或 HF_HUB_OFFLINE=1）。{cached[1]}"
+            "请联网下载一次，指定放有模型的文件夹，改用缓存里的模型，或者换回自带的模型。",
         )
 
     def _broken(self, error: Exception, cache: str, variable: str) -> ModelError:
@@ -165,21 +188,27 @@ class _Source(ABC):
         if number in (errno.ENOSPC, errno.EDQUOT):
             return ModelError(
                 f"{self.title} cannot be stored: the disk of {cache} is full. Free some of it, or set {variable} to a "
-                "folder on another disk."
+                "folder on another disk.",
+                f"无法保存{self.chinese}：{cache} 所在的磁盘已满。"
+                f"请腾出空间，或者把 {variable} 设为另一个磁盘上的文件夹。",
             )
         if number in (errno.EACCES, errno.EPERM, errno.EROFS):
             return ModelError(
-                f"{self.title} cannot be stored: {error}. Set {variable} to a folder that may be written to."
+                f"{self.title} cannot be stored: {error}. Set {variable} to a folder that may be written to.",
+                f"无法保存{self.chinese}：{error}。请把 {variable} 设为可以写入的文件夹。",
             )
         return ModelError(
             f"The download of {self.title[0].lower()}{self.title[1:]} broke off: {error}. Give the command again: what "
-            "has come is kept, and the download goes on from there."
+            "has come is kept, and the download goes on from there.",
+            f"{self.chinese}的下载中断了：{error}。请再试一次：已下载的部分会保留，从那里继续。",
         )
 
-    def _no_weights(self, lacking: str) -> ModelError:
+    def _no_weights(self, lacking: Said) -> ModelError:
         return ModelError(
-            f"{self.title} cannot be loaded here: {lacking}. Only weights in .safetensors or .bin files can be; name "
-            "another model, or a conversion of this one."
+            f"{self.title} cannot be loaded here: {lacking[0]}. Only weights in .safetensors or .bin files can be; "
+            "name another model, or a conversion of this one.",
+            f"无法载入{self.chinese}：{lacking[1]}。只能载入 .safetensors 或 .bin 格式的权重；"
+            "请换一个模型，或者换用它的转换版。",
         )
 
 
@@ -207,11 +236,11 @@ class _HuggingFace(_Source):
             if cached:
                 logger.warning("%s does not give %s (%s); the cache is used.", endpoint, self.name, _first_line(error))
                 return cached
-            mirror = "set HF_ENDPOINT to a mirror that you can reach"
+            mirror = "set HF_ENDPOINT to a mirror that you can reach", "把 HF_ENDPOINT 设为连得上的镜像"
             raise self._refused(error, endpoint) or self._unreachable(endpoint, error, mirror, missing) from error
         names = needed_files(entry.path for entry in tree if hasattr(entry, "size"))
         if not any(name.endswith(WEIGHTS) for name in names):
-            raise self._no_weights("no weights are among its files")
+            raise self._no_weights(_NO_WEIGHTS)
         try:
             # The library shows a progress bar where standard error is a terminal.
             found = snapshot_download(
@@ -220,7 +249,7 @@ class _HuggingFace(_Source):
         except Exception as error:
             raise self._refused(error, endpoint) or self._broken(error, constants.HF_HUB_CACHE, "HF_HOME") from error
         if lacking := _missing(Path(found)):
-            raise self._no_weights(f"its files lack {lacking}")
+            raise self._no_weights((f"its files lack {lacking}", f"它的文件中缺少{_in_chinese(lacking)}"))
         return Path(found)
 
     def _refused(self, error: Exception, endpoint: str) -> ModelError | None:
@@ -228,33 +257,44 @@ class _HuggingFace(_Source):
         from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, HFValidationError, RevisionNotFoundError
 
         if isinstance(error, HFValidationError):
-            return ModelError(f"{self.title} is no id of a hub: {error} Name ORG/NAME, or a folder.")
+            return ModelError(
+                f"{self.title} is no id of a hub: {error} Name ORG/NAME, or a folder.",
+                f"{self.chinese}不是模型网站上的编号：{error} 请写 ORG/NAME，或者文件夹。",
+            )
         if not isinstance(error, HfHubHTTPError):
             return None
         status = error.response.status_code
         if isinstance(error, RevisionNotFoundError):
             return ModelError(
                 f"{self.title} is not there: {endpoint} knows the model, but not this revision. Name a branch, a tag "
-                "or a whole commit that its page lists, or none for the newest state."
+                "or a whole commit that its page lists, or none for the newest state.",
+                f"找不到{self.chinese}：{endpoint} 上有这个模型，但没有这个版本。"
+                "请写它的页面上列出的分支、标签或完整的提交号；不写就取最新的。",
             )
         if isinstance(error, GatedRepoError) or status == 403:
             return ModelError(
                 f"{self.title} is gated: {endpoint} gives it to those who accepted its terms (HTTP {status}). "
-                f"Accept them on {endpoint}/{self.name} and set HF_TOKEN to your token, or name another model."
+                f"Accept them on {endpoint}/{self.name} and set HF_TOKEN to your token, or name another model.",
+                f"{self.chinese}需要授权：{endpoint} 只提供给接受了其条款的人（HTTP {status}）。"
+                f"请在 {endpoint}/{self.name} 上接受，并把 HF_TOKEN 设为自己的令牌，或者换一个模型。",
             )
         if status == 401:
             return ModelError(
                 f"{self.title} is not given to us: {endpoint} answers HTTP 401, as it does for private models, for a "
-                "wrong token, and for ids there are none of. Check the id, and HF_TOKEN where the model is private."
+                "wrong token, and for ids there are none of. Check the id, and HF_TOKEN where the model is private.",
+                f"{endpoint} 不提供{self.chinese}（HTTP 401）：私有的模型、错误的令牌、不存在的编号都会这样。"
+                "请检查编号；如果是私有模型，请检查 HF_TOKEN。",
             )
         if status == 404:
             return ModelError(
                 f"{self.title} is not there: {endpoint} knows no model of this id (HTTP 404). Check the spelling: "
-                "ORG/NAME, with capitals as on its page. A private model needs HF_TOKEN."
+                "ORG/NAME, with capitals as on its page. A private model needs HF_TOKEN.",
+                f"找不到{self.chinese}：{endpoint} 上没有这个编号的模型（HTTP 404）。"
+                "请检查拼写：ORG/NAME，大小写与它的页面一致。私有模型需要 HF_TOKEN。",
             )
         return None
 
-    def _cached(self) -> tuple[Path | None, str]:
+    def _cached(self) -> tuple[Path | None, Said]:
         """Return the cached folder of the model where it is complete, and what is the matter where it is not."""
         from huggingface_hub import snapshot_download
         from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
@@ -274,11 +314,13 @@ class _HuggingFace(_Source):
             )
         except LocalEntryNotFoundError as error:
             incomplete = getattr(error, "snapshot_path", None)
-            return None, "is in the cache, but not all of it" if incomplete else "is not in the cache"
+            return None, ("is in the cache, but not all of it", "在缓存里不完整") if incomplete else _NOT_CACHED
         except (HFValidationError, OSError):
-            return None, "is not in the cache"
+            return None, _NOT_CACHED
         lacking = _missing(folder)
-        return (None, f"is in the cache, but without {lacking}") if lacking else (folder, "")
+        if lacking:
+            return None, (f"is in the cache, but without {lacking}", f"在缓存里缺少{_in_chinese(lacking)}")
+        return folder, ("", "")
 
 
 class _ModelScope(_Source):
@@ -289,7 +331,9 @@ class _ModelScope(_Source):
         if importlib.util.find_spec("modelscope") is None:
             raise ModelError(
                 f"{self.title} is asked of ModelScope, whose client is not installed. Install it: pip install "
-                "modelscope. Or name the model of the Hugging Face hub, or a folder."
+                "modelscope. Or name the model of the Hugging Face hub, or a folder.",
+                f"{self.chinese}要从 ModelScope 获取，而它的客户端没有安装。请安装：pip install modelscope。"
+                "或者改用 Hugging Face 上的模型，或者文件夹。",
             )
         fetch = importlib.import_module("modelscope").snapshot_download
         try:
@@ -299,7 +343,7 @@ class _ModelScope(_Source):
         if cached and offline:
             return cached
         if offline:
-            raise self._offline("is not in the cache of ModelScope")
+            raise self._offline(_NOT_CACHED_THERE)
         endpoint = os.environ.get("MODELSCOPE_ENDPOINT") or MODELSCOPE_ENDPOINT
         try:
             _within(PATIENCE, lambda: _knock(endpoint))
@@ -307,8 +351,11 @@ class _ModelScope(_Source):
             if cached:
                 logger.warning("%s does not give %s (%s); the cache is used.", endpoint, self.name, _first_line(error))
                 return cached
-            mirror = "set MODELSCOPE_ENDPOINT to an address that you can reach"
-            raise self._unreachable(endpoint, error, mirror, "is not in the cache of ModelScope") from error
+            mirror = (
+                "set MODELSCOPE_ENDPOINT to an address that you can reach",
+                "把 MODELSCOPE_ENDPOINT 设为连得上的地址",
+            )
+            raise self._unreachable(endpoint, error, mirror, _NOT_CACHED_THERE) from error
         try:
             found = self._fetched(fetch, local=False)
         except OSError as error:
@@ -318,13 +365,15 @@ class _ModelScope(_Source):
         except Exception as error:
             raise self._not_given(endpoint, error) from error
         if found is None:
-            raise self._no_weights("no weights are among its files")
+            raise self._no_weights(_NO_WEIGHTS)
         return found
 
     def _not_given(self, endpoint: str, error: Exception) -> ModelError:
         return ModelError(
             f"{self.title} cannot be fetched from {endpoint}: {error}. Check the id and the revision (ModelScope calls "
-            "its main branch master), and log in with the client where the model is private."
+            "its main branch master), and log in with the client where the model is private.",
+            f"无法从 {endpoint} 获取{self.chinese}：{error}。请检查编号和版本（ModelScope 的主分支叫 master）；"
+            "如果是私有模型，请用它的客户端登录。",
         )
 
     def _fetched(self, fetch: Callable[..., str], local: bool) -> Path | None:
@@ -361,7 +410,12 @@ def _first_line(error: BaseException) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _cached_models() -> str:
+def _in_chinese(lacking: str) -> str:
+    """Return in Chinese what `_missing` found."""
+    return "权重文件" if lacking == "weights" else f" {lacking.removeprefix('a readable ')}"
+
+
+def _cached_models() -> Said:
     """Say which models with weights are in the cache of the Hugging Face hub."""
     from huggingface_hub import constants, scan_cache_dir
     from huggingface_hub.errors import CacheNotFound
@@ -377,6 +431,10 @@ def _cached_models() -> str:
         and any(file.file_name.endswith(WEIGHTS) for revision in repository.revisions for file in revision.files)
     )
     if not names:
-        return f"The cache ({constants.HF_HUB_CACHE}) holds no model."
+        return f"The cache ({constants.HF_HUB_CACHE}) holds no model.", f"缓存（{constants.HF_HUB_CACHE}）里没有模型。"
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"The cache ({constants.HF_HUB_CACHE}) holds: {', '.join(names[:NAMED])}{more}."
+    chinese = f"等 {len(names)} 个" if more else ""
+    return (
+        f"The cache ({constants.HF_HUB_CACHE}) holds: {', '.join(names[:NAMED])}{more}.",
+        f"缓存（{constants.HF_HUB_CACHE}）里有：{'、'.join(names[:NAMED])}{chinese}。",
+    )

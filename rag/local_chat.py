@@ -36,7 +36,8 @@ class LocalChat(ChatModel):
         self._limit = settings.generator_tokens
         if settings.generator_dtype not in DTYPES:
             raise ModelError(
-                f"generator_dtype is {settings.generator_dtype!r}; it can be {', '.join(map(repr, DTYPES))}."
+                f"generator_dtype is {settings.generator_dtype!r}; it can be {', '.join(map(repr, DTYPES))}.",
+                f"generator_dtype 是 {settings.generator_dtype!r}，只能是 {'、'.join(map(repr, DTYPES))}。",
             )
         try:
             import torch
@@ -56,17 +57,21 @@ class LocalChat(ChatModel):
         except Exception as error:  # the libraries pass on whatever theirs raise
             raise ModelError(
                 f"The generator {name!r} cannot be loaded from {folder}: {error}. Is it a complete causal language "
-                "model, and does it fit on the device?"
+                "model, and does it fit on the device?",
+                f"无法从 {folder} 载入语言模型 {name!r}：{error}。它是完整的因果语言模型吗？设备放得下它吗？",
             ) from error
         if untrained := sorted(loading["missing_keys"]):
             raise ModelError(
                 f"The generator {name!r} was not trained to write: its file lacks {', '.join(untrained[:3])}. Name a "
-                "causal language model."
+                "causal language model.",
+                f"语言模型 {name!r} 没有学过写作：文件里缺少 {'、'.join(untrained[:3])}。请换一个因果语言模型。",
             )
         if not self._tokenizer.chat_template:
             raise ModelError(
                 f"The generator {name!r} has no chat template, so it was not trained to follow a request. Name a model "
-                "that was: its name often says Instruct or Chat."
+                "that was: its name often says Instruct or Chat.",
+                f"语言模型 {name!r} 没有对话模板，也就没有学过按要求回答。"
+                "请换一个学过的模型，名称里常带 Instruct 或 Chat。",
             )
         config = self._model.config.get_text_config()
         longest = getattr(config, "max_position_embeddings", None) or settings.generator_context
@@ -132,11 +137,14 @@ class LocalChat(ChatModel):
         except Exception as error:  # out of memory, a device that went away
             raise ModelError(
                 f"The generator {self.name!r} failed while it wrote: {_first_line(error)}. Ask again, choose another "
-                "device (generator_device), or name a smaller model."
+                "device (generator_device), or name a smaller model.",
+                f"语言模型 {self.name!r} 写到一半出错：{_first_line(error)}。请再问一次，"
+                "或者换一个设备（generator_device），或者换一个小一些的模型。",
             ) from error
         if not writer.ended and not over.is_set():
             raise OutputLimitError(
-                f"The answer of {self.name!r} was cut at {self._limit} tokens. Allow more (generator_tokens)."
+                f"The answer of {self.name!r} was cut at {self._limit} tokens. Allow more (generator_tokens).",
+                f"{self.name!r} 的回答在 {self._limit} 个词元处被截断。请允许更多（generator_tokens）。",
             )
 
     def _prompt(self, messages: Sequence[Message]) -> str:
@@ -163,7 +171,8 @@ class LocalChat(ChatModel):
     def _unfit(self, error: Exception) -> ModelError:
         return ModelError(
             f"The chat template of the generator {self.name!r} cannot be used: {_first_line(error)}. Name another "
-            "model."
+            "model.",
+            f"语言模型 {self.name!r} 的对话模板用不了：{_first_line(error)}。请换一个模型。",
         )
 
     def _as_words(self, content: str) -> str:

@@ -60,7 +60,10 @@ class LazyReranker:
         with self._lock:
             reranker = self._loaded = self._loaded or load_reranker(self._settings)
         if reranker is None:
-            raise ModelError("The settings name no reranker. Name one: Settings(reranker=…).")
+            raise ModelError(
+                "The settings name no reranker. Name one: Settings(reranker=…).",
+                "设置里没有重排模型。请指定一个：Settings(reranker=…)。",
+            )
         return reranker.score(query, texts)
 
 
@@ -78,7 +81,9 @@ class CrossEncoderReranker:
         if architectures and not any(kind.endswith(SCORING) for kind in architectures):
             raise ModelError(
                 f"The reranker {name!r} is no cross-encoder: its model is a {' and '.join(architectures)}, which gives "
-                "a query and a passage no score. Name a cross-encoder."
+                "a query and a passage no score. Name a cross-encoder.",
+                f"重排模型 {name!r} 不是交叉编码器：它是 {'、'.join(architectures)}，不能给问题和段落打分。"
+                "请换一个交叉编码器（cross-encoder）。",
             )
         try:
             from sentence_transformers import CrossEncoder
@@ -86,16 +91,24 @@ class CrossEncoderReranker:
             self._model = CrossEncoder(str(folder), device=device, local_files_only=True)
             classes = int(self._model.num_labels)
         except Exception as error:  # the library passes on whatever its own libraries raise
-            remedy = (
-                "It brings code of its own, which is not run here; name another cross-encoder."
+            remedy, chinese = (
+                (
+                    "It brings code of its own, which is not run here; name another cross-encoder.",
+                    "它带有自己的程序代码，这里不会运行；请换一个交叉编码器。",
+                )
                 if "trust_remote_code" in str(error)
-                else "Is it a complete cross-encoder?"
+                else ("Is it a complete cross-encoder?", "它是完整的交叉编码器吗？")
             )
-            raise ModelError(f"The reranker {name!r} cannot be loaded from {folder}: {error}. {remedy}") from error
+            raise ModelError(
+                f"The reranker {name!r} cannot be loaded from {folder}: {error}. {remedy}",
+                f"无法从 {folder} 载入重排模型 {name!r}：{error}。{chinese}",
+            ) from error
         if classes > 2:
             raise ModelError(
                 f"The reranker {name!r} tells {classes} classes of pairs apart; which of them means relevant is not "
-                "known. Name a cross-encoder with one score."
+                "known. Name a cross-encoder with one score.",
+                f"重排模型 {name!r} 把问题和段落分成 {classes} 类，不知道哪一类表示相关。"
+                "请换一个只给一个分数的交叉编码器。",
             )
 
     def score(self, query: str, texts: Sequence[str]) -> FloatVector:

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import Any
 from urllib.parse import urlsplit
 
-from rag.chat import ChatModel, Message, OutputLimitError, relay
+from rag.chat import ChatModel, Message, OutputLimitError, UnreachableError, relay
 from rag.errors import ModelError
 from rag.settings import Settings
 
@@ -38,7 +38,10 @@ class ServerChat(ChatModel):
                 not installed.
         """
         if importlib.util.find_spec("openai") is None:
-            raise ModelError("A generator on a server needs the client `openai`. Install it: pip install openai")
+            raise ModelError(
+                "A generator on a server needs the client `openai`. Install it: pip install openai",
+                "使用服务器上的语言模型，需要安装客户端 openai：pip install openai",
+            )
         import openai.resources.chat  # noqa: F401  # now, so that the first chat need not wait for it
 
         self.name = f"openai:{model}"
@@ -75,7 +78,7 @@ class ServerChat(ChatModel):
         except Exception as error:  # the client's, and those of the libraries under it
             told = self._explained(error, key)
         # Raised here, so that the error which holds the request, and the key in it, does not hang on ours.
-        raise ModelError(told)
+        raise told
 
     async def _stream(self, messages: Sequence[Message], key: str, put: Callable[[str], None]) -> None:
         import openai
@@ -137,48 +140,89 @@ class ServerChat(ChatModel):
         if not finished:
             raise ModelError(
                 f"The answer of {self.name!r} from {self._shown} was cut: the connection ended before the answer did. "
-                "Ask again; if it stays so, look into the server's log."
+                "Ask again; if it stays so, look into the server's log.",
+                f"服务器 {self._shown} 上 {self.name!r} 的回答没有传完，连接就断了。"
+                "请再问一次；如果总是这样，请查看服务器的日志。",
             )
         if finished == "length":
             raise OutputLimitError(
-                f"The answer of {self.name!r} was cut at {self._limit} tokens. Allow more (generator_tokens)."
+                f"The answer of {self.name!r} was cut at {self._limit} tokens. Allow more (generator_tokens).",
+                f"{self.name!r} 的回答在 {self._limit} 个词元处被截断。请允许更多（generator_tokens）。",
             )
         if finished == "content_filter":
-            raise ModelError(f"The server {self._shown} held the answer of {self.name!r} back: its content filter.")
+            raise ModelError(
+                f"The server {self._shown} held the answer of {self.name!r} back: its content filter.",
+                f"服务器 {self._shown} 的内容过滤拦下了 {self.name!r} 的回答。",
+            )
 
-    def _explained(self, error: Exception, key: str) -> str:
-        """Say what happened and what to do, without the key, whatever the server said."""
+    def _explained(self, error: Exception, key: str) -> ModelError:
+        """Return what happened and what to do, without the key, whatever the server said.
+
+        What libraries and servers say is in no language of ours: it stands in the English alone.
+        """
         import openai
 
         where = f"the server {self._shown}"
         if isinstance(error, (openai.APITimeoutError, TimeoutError)):
-            return (
+            return UnreachableError(
                 f"The server {self._shown} was silent for {self._timeout:g} s. Is the model still loading? Ask again, "
-                "allow more time (generator_timeout), or name a smaller model."
+                "allow more time (generator_timeout), or name a smaller model.",
+                f"服务器 {self._shown} 在 {self._timeout:g} 秒内没有回应。模型还在载入吗？请再问一次，"
+                "或者多等一些时间（generator_timeout），或者换一个小一些的模型。",
             )
         if isinstance(error, openai.APIConnectionError):
-            return (
-                f"The server {self._shown} cannot be reached ({_hidden(_cause(error), key)}). Is it running, and is "
-                "the address right (generator_url)?"
+            cause = _hidden(_cause(error), key)
+            return UnreachableError(
+                f"The server {self._shown} cannot be reached ({cause}). Is it running, and is the address right?",
+                f"连不上服务器 {self._shown}。它在运行吗？地址对吗？",
             )
         if isinstance(error, openai.APIStatusError):
             status, said = error.status_code, _hidden(_said(error), key)
-            remedy = {
-                401: f"Set ${KEYS[0]} to a key that the server knows.",
-                403: f"Set ${KEYS[0]} to a key that may use this model.",
-                404: f"Check the model's name, {self._model!r}, and the address, which often ends in /v1.",
-                429: "Too much was asked of it, or the account is used up. Wait, and ask again.",
-            }.get(status)
-            if remedy is None and status >= 500:
-                remedy = "Ask again; if it stays so, look into the server's log."
-            return f"HTTP {status} from {where} for {self._model!r}: {said}. {remedy or 'Is it OpenAI-compatible?'}"
+            other = ("Is it OpenAI-compatible?", "它与 OpenAI 的接口兼容吗？")
+            if status >= 500:
+                other = (
+                    "Ask again; if it stays so, look into the server's log.",
+                    "请再问一次；如果总是这样，请查看它的日志。",
+                )
+            remedy, chinese = {
+                401: (
+                    f"Set ${KEYS[0]} to a key that the server knows.",
+                    f"请把环境变量 {KEYS[0]} 设为服务器认可的密钥。",
+                ),
+                403: (
+                    f"Set ${KEYS[0]} to a key that may use this model.",
+                    f"请把环境变量 {KEYS[0]} 设为有权使用这个模型的密钥。",
+                ),
+                404: (
+                    f"Check the model's name, {self._model!r}, and the address, which often ends in /v1.",
+                    f"请检查模型的名称 {self._model!r} 和服务器的地址，地址常以 /v1 结尾。",
+                ),
+                429: (
+                    "Too much was asked of it, or the account is used up. Wait, and ask again.",
+                    "请求太多，或者账户额度已用完。请稍后再问。",
+                ),
+            }.get(status, other)
+            return ModelError(
+                f"HTTP {status} from {where} for {self._model!r}: {said}. {remedy}",
+                f"服务器 {self._shown} 没有接受对 {self._model!r} 的请求（HTTP {status}）。{chinese}",
+            )
         if isinstance(error, openai.APIError):
-            return f"The answer of {self.name!r} broke off, {where} says: {_hidden(_said(error), key)}. Ask again."
+            said = _hidden(_said(error), key)
+            return ModelError(
+                f"The answer of {self.name!r} broke off, {where} says: {said}. Ask again.",
+                f"{self.name!r} 的回答中断了：服务器 {self._shown} 报告出错。请再问一次。",
+            )
+        kind = type(error).__name__
         if not isinstance(error, (ValueError, TypeError, LookupError, AttributeError)):
-            return f"The client cannot ask {where}: {type(error).__name__}: {_hidden(str(error), key)}."
-        return (
-            f"What {where} sent is no stream of a chat completion ({type(error).__name__}). Is it OpenAI-compatible, "
-            "and is the address right? It often ends in /v1."
+            said = _hidden(str(error), key)
+            return ModelError(
+                f"The client cannot ask {where}: {kind}: {said}.",
+                f"无法向服务器 {self._shown} 提问。请检查地址；英文界面里有详细的原因。",
+            )
+        return ModelError(
+            f"What {where} sent is no stream of a chat completion ({kind}). Is it OpenAI-compatible, and is the "
+            "address right? It often ends in /v1.",
+            f"服务器 {self._shown} 发来的不是聊天回答。它与 OpenAI 的接口兼容吗？地址对吗？地址常以 /v1 结尾。",
         )
 
 
@@ -234,7 +278,10 @@ def _bounding(limit: int) -> Callable[[Any], Awaitable[None]]:
             async for part in self._stream:
                 left -= len(part)
                 if left < 0:
-                    raise ModelError(f"The server sent more than {limit:,} bytes for one answer. Is it the right one?")
+                    raise ModelError(
+                        f"The server sent more than {limit:,} bytes for one answer. Is it the right one?",
+                        f"服务器为一个回答发来了超过 {limit:,} 字节的内容。是这台服务器吗？",
+                    )
                 yield part
 
         async def aclose(self) -> None:
@@ -249,11 +296,15 @@ def _bounding(limit: int) -> Callable[[Any], Awaitable[None]]:
 
 def _checked(url: str | None, name: str) -> str:
     if not name.removeprefix("openai:"):
-        raise ModelError("The generator 'openai:' names no model. Name one that the server has: openai:MODEL.")
+        raise ModelError(
+            "The generator 'openai:' names no model. Name one that the server has: openai:MODEL.",
+            "“openai:”后面没有写模型的名称。请写服务器上有的模型：openai:模型名。",
+        )
     if not url:
         raise ModelError(
-            f"The generator {name!r} is on a server whose address is not given. Give it (generator_url, "
-            "--generator-url), for instance http://127.0.0.1:11434/v1."
+            f"The generator {name!r} is on a server whose address is not given. Give it, for instance "
+            "http://127.0.0.1:11434/v1.",
+            f"语言模型 {name!r} 在服务器上，却没有给出服务器的地址。请填写，例如 http://127.0.0.1:11434/v1。",
         )
     try:
         parts = urlsplit(url)
@@ -261,9 +312,15 @@ def _checked(url: str | None, name: str) -> str:
     except ValueError:
         usable = False
     if not usable:
-        raise ModelError("generator_url is no address of a server. One looks like http://127.0.0.1:11434/v1.")
+        raise ModelError(
+            "This is no address of a server: one looks like http://127.0.0.1:11434/v1.",
+            "这不是服务器的地址。地址形如 http://127.0.0.1:11434/v1。",
+        )
     if parts.username or parts.password:
-        raise ModelError(f"generator_url holds a name or password. Leave it out and set ${KEYS[0]} instead.")
+        raise ModelError(
+            f"The server's address holds a name or password. Leave it out and set ${KEYS[0]} instead.",
+            f"地址中有用户名或密码。请去掉，改用环境变量 {KEYS[0]}。",
+        )
     return url
 
 
@@ -275,7 +332,10 @@ def _key() -> str:
     """
     name, key = next(((name, value) for name in KEYS if (value := os.environ.get(name, "").strip())), (KEYS[0], NO_KEY))
     if not (key.isascii() and key.isprintable()):
-        raise ModelError(f"The key in ${name} has characters that no key has. Set it anew.")
+        raise ModelError(
+            f"The key in ${name} has characters that no key has. Set it anew.",
+            f"环境变量 {name} 中的密钥含有不该有的字符。请重新设置。",
+        )
     return key
 
 

@@ -1,8 +1,15 @@
 """Settings: plain values with units. Creating them loads nothing, reads nothing and asks nobody."""
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from rag.errors import InputError
+
+Plain = str | float | int | None  # a value that a user chose
 
 PACKAGE = Path(__file__).parent
 BUNDLED_EMBEDDER = "bundled"
@@ -11,6 +18,22 @@ EXTRACTIVE = "extractive"
 ARTICLE = PACKAGE / "data" / "liuzhou.txt"
 STORE_VARIABLE = "RAG_STORE"
 STORE_FILE = "store.sqlite"  # in the folder of a store
+MAX_NAME = 500  # characters of a model's name, a revision or an address
+MAX_K = 50
+# What a user may choose while the program runs, and what may be left out of it (None). No key and no password is one.
+CHOSEN: Mapping[str, bool] = {
+    "embedder": False,
+    "revision": True,
+    "reader": False,
+    "reader_revision": True,
+    "reranker": True,
+    "reranker_revision": True,
+    "generator": False,
+    "generator_revision": True,
+    "generator_url": True,
+    "threshold": True,
+    "k": False,
+}
 
 
 @dataclass(frozen=True)
@@ -57,6 +80,82 @@ class Settings:
     generator_context: int = 4096  # tokens of prompt and answer together, where the model's own limit is not smaller
     generator_timeout: float = 30.0  # seconds a server may be silent
     generator_retries: int = 2  # after a server was not reached, timed out, or said 429 or 5xx
+
+    def changed(self, chosen: Mapping[str, Plain]) -> "Settings":
+        """Return these settings with what a user chose.
+
+        Args:
+            chosen: Of the names in `CHOSEN`; `k` from 1 to `MAX_K`, `threshold` from 0 to 1.
+
+        Raises:
+            InputError: A name is not one of them, or a value cannot be used.
+        """
+        values: dict[str, Any] = {name: _checked(name, value) for name, value in chosen.items()}
+        return replace(self, **values)
+
+
+def _checked(name: str, value: Plain) -> Plain:
+    """Return a value that a user chose, without surrounding white space, or say why it cannot be used."""
+    if name not in CHOSEN:
+        raise InputError(
+            f"The setting {name[:MAX_NAME]!r} cannot be chosen. These can: {', '.join(CHOSEN)}.",
+            f"不能更改设置 {name[:MAX_NAME]!r}。可以更改的有：{'、'.join(CHOSEN)}。",
+        )
+    if value is None:
+        if CHOSEN[name]:
+            return None
+        raise InputError(f"The setting {name} needs a value.", f"设置 {name} 不能为空。")
+    if name == "k":
+        if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= MAX_K:
+            raise InputError(
+                f"k, the number of hits that are looked into, is a whole number from 1 to {MAX_K}, not {value!r:.50}.",
+                f"k（查看的段落数）应为 1 到 {MAX_K} 的整数，而不是 {value!r:.50}。",
+            )
+        return value
+    if name == "threshold":
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+            raise InputError(
+                f"threshold, the least confidence of an answer, is a number from 0 to 1, not {value!r:.50}.",
+                f"threshold（回答所需的最低把握）应为 0 到 1 之间的数，而不是 {value!r:.50}。",
+            )
+        return float(value)
+    return _checked_name(name, value)
+
+
+def _checked_name(name: str, value: Plain) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise InputError(
+            f"The setting {name} is a name, not {value!r:.50}.", f"设置 {name} 应为名称，而不是 {value!r:.50}。"
+        )
+    value = value.strip()
+    if len(value) > MAX_NAME:
+        raise InputError(
+            f"The setting {name} has {len(value)} characters; a name has {MAX_NAME} at most.",
+            f"设置 {name} 有 {len(value)} 个字符，最多只能有 {MAX_NAME} 个。",
+        )
+    if not value.isprintable():
+        raise InputError(
+            f"The setting {name} holds control characters. Write it without them.",
+            f"设置 {name} 中有控制字符，请去掉。",
+        )
+    if name == "generator_url":
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            usable = False
+        if not usable:
+            raise InputError(
+                "This is no address of a server: one looks like http://127.0.0.1:11434/v1.",
+                "这不是服务器的地址。地址形如 http://127.0.0.1:11434/v1。",
+            )
+        if parts.username is not None or parts.password is not None or parts.query or parts.fragment:
+            raise InputError(
+                "The address holds a name, a password or a query. Leave them out; a key is set in the environment "
+                "($RAG_GENERATOR_KEY).",
+                "地址中有用户名、密码或查询参数。请去掉；密钥请放在环境变量 RAG_GENERATOR_KEY 里。",
+            )
+    return value
 
 
 def default_store_folder() -> Path:

@@ -91,15 +91,20 @@ class TransformersSpanModel:
         except Exception as error:  # the libraries pass on whatever theirs raise
             raise ModelError(
                 f"The reader {name!r} cannot be loaded from {folder}: {error}. Is it a complete model for extractive "
-                "question answering?"
+                "question answering?",
+                f"无法从 {folder} 载入阅读模型 {name!r}：{error}。它是完整的抽取式问答模型吗？",
             ) from error
         if untrained := sorted(loading["missing_keys"]):
             raise ModelError(
                 f"The reader {name!r} was not trained to find answers: its file lacks {', '.join(untrained[:3])}. Name "
-                "a model for extractive question answering."
+                "a model for extractive question answering.",
+                f"阅读模型 {name!r} 没有学过找答案：文件里缺少 {'、'.join(untrained[:3])}。请换一个抽取式问答模型。",
             )
         if not self._tokenizer.is_fast:
-            raise ModelError(f"The reader {name!r} has no fast tokenizer (tokenizer.json). Name another model.")
+            raise ModelError(
+                f"The reader {name!r} has no fast tokenizer (tokenizer.json). Name another model.",
+                f"阅读模型 {name!r} 没有快速分词器（tokenizer.json）。请换一个模型。",
+            )
         self._window = min(WINDOW, self._tokenizer.model_max_length, _longest(model.config))
 
     def candidates(self, question: str, texts: Sequence[str], count: int = 5) -> list[Candidate]:

@@ -2,17 +2,20 @@ import json
 import subprocess
 import sys
 import textwrap
+import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from rag.answers import Answer, Sentence, Verdict
 from rag.citations import cite
-from rag.conversation import MAX_TITLE, Conversations, Turn
+from rag.conversation import MAX_OWNER, MAX_TITLE, Conversations, Turn
 from rag.documents import document_from_text
 from rag.errors import InputError, NotFoundError, StoreError
 from rag.followups import complete
-from rag.pipeline import Pipeline
+from rag.generator import Draft
+from rag.pipeline import Pipeline, reindex
 from rag.question import INHERITED_FACTOR, analyse
 from rag.retriever import ArmRank, Hit
 from rag.settings import Settings
@@ -367,6 +370,21 @@ def test_a_kept_turn_does_not_hold_the_document(folder):
     assert json.loads(record)["citations"][0]["quote"] == QUOTE
 
 
+def test_a_turn_of_an_older_version_is_reopened_without_the_terms_of_its_hits(folder):
+    chat = open_chat(folder)
+    kept = Conversations(chat.store)
+    started = kept.start()
+    answer = answer_from(chat)
+    ((hit, *rest), terms) = (answer.hits, ("月亮", "三十"))
+    kept.append(started.id, replace(answer, hits=(replace(hit, arms={"dense": ArmRank(1, 0.5, terms)}), *rest)))
+    assert kept.load(started.id).answers[0].hits[0].arms == {"dense": ArmRank(1, 0.5, terms)}
+    ((_, record),) = chat.store.turns(started.id)[1]
+    older = json.loads(record)
+    older["hits"][0]["arms"] = {"dense": [1, 0.5]}
+    chat.store.replace_turn(started.id, 1, json.dumps(older))
+    assert kept.load(started.id).answers[0].hits[0].arms == {"dense": ArmRank(1, 0.5)}
+
+
 def test_a_citation_follows_its_words_in_a_changed_document(folder):
     chat = open_chat(folder)
     kept = Conversations(chat.store)
@@ -422,6 +440,30 @@ def test_a_document_that_comes_back_unchanged_brings_its_citations_to_life(folde
     assert kept.load(started.id).turns == (Turn(1, answer, {1: "alive"}),)
 
 
+def test_a_citation_stays_alive_where_its_document_is_cut_anew_for_another_embedder(folder):
+    class Letters(WordCountEmbedder):
+        """Takes a few characters at once."""
+
+        max_tokens: int | None = 8
+
+        def count_tokens(self, passage):
+            return len(passage)
+
+    chat = open_chat(folder)
+    kept = chat.start_conversation()
+    answer = answer_from(chat)
+    chat.kept.append(kept.id, answer)
+    chat.close()
+    again = reindex(folder, Settings(), embedder=Letters("letters"))
+    (reopened,) = again.conversation(kept.id).turns
+    (citation,) = reopened.answer.citations
+    assert reopened.states == {1: "alive"}
+    passages = {passage.id: passage for passage in again.passages(MOON.id)}
+    assert answer.citations[0].passage_id not in passages
+    assert passages[citation.passage_id].text == "月亮离地球三十八"
+    assert replace(citation, passage_id=answer.citations[0].passage_id) == answer.citations[0]
+
+
 def test_conversations_are_listed_renamed_and_deleted(folder):
     chat = open_chat(folder)
     kept = Conversations(chat.store)
@@ -451,8 +493,10 @@ def test_conversations_are_listed_renamed_and_deleted(folder):
 )
 def test_a_conversation_that_is_not_there_is_one_clear_error(folder, act):
     chat = open_chat(folder)
-    with pytest.raises(NotFoundError, match="no conversation with the id 'nothing'"):
+    with pytest.raises(NotFoundError) as raised:
         act(Conversations(chat.store), answer_from(chat))
+    assert str(raised.value) == "There is no conversation with the id 'nothing'; it may have been deleted."
+    assert raised.value.said("zh") == "这段对话不存在，可能已被删除。"
 
 
 def test_only_the_last_turn_can_be_replaced(folder):
@@ -481,7 +525,7 @@ def test_a_conversation_does_not_grow_without_bound(folder, monkeypatch):
     kept.append(started.id, answer)
     with pytest.raises(InputError, match="has 2 turns, and keeps 2 at most. Start another"):
         kept.append(started.id, answer)
-    with pytest.raises(InputError, match="holds 1 conversations, and keeps 1 at most. Delete some"):
+    with pytest.raises(InputError, match="^1 conversations are kept, and 1 at most can be. Delete some"):
         kept.start()
     with pytest.raises(InputError, match=f"at most {MAX_TITLE}"):
         kept.rename(started.id, "长" * (MAX_TITLE + 1))
@@ -534,3 +578,216 @@ def test_a_conversation_is_no_change_of_the_documents(folder):
     kept.append(started.id, answer_from(chat))
     kept.delete(started.id)
     assert chat.store.generation() == before
+
+
+# -- Owners ----------------------------------------------------------------------------------------
+
+
+def test_a_conversation_is_kept_for_its_owner_and_listed_for_nobody_else(folder):
+    kept = Conversations(open_chat(folder).store)
+    own, other, local = kept.start("甲的", "甲"), kept.start("乙的", "乙"), kept.start("自己的")
+    assert [one.owner for one in (own, other, local)] == ["甲", "乙", ""]
+    assert [one.id for one in kept.all("甲")] == [own.id]
+    assert [one.id for one in kept.all("")] == [local.id]
+    assert {one.id for one in kept.all()} == {own.id, other.id, local.id}
+    assert kept.load(own.id, "甲") == kept.load(own.id) == own
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda chat, id_, answer, owner: chat.conversation(id_, owner),
+        lambda chat, id_, answer, owner: chat.rename_conversation(id_, "x", owner),
+        lambda chat, id_, answer, owner: chat.delete_conversation(id_, owner),
+        lambda chat, id_, answer, owner: chat.replace_turn(id_, 1, answer, owner),
+        lambda chat, id_, answer, owner: chat.kept.append(id_, answer, owner),
+        lambda chat, id_, answer, owner: chat.ask("月亮有多远", conversation=id_, owner=owner),
+        lambda chat, id_, answer, owner: chat.ask("月亮有多远", conversation=id_, owner=owner, replace=True),
+    ],
+    ids=["load", "rename", "delete", "replace", "append", "ask", "ask again"],
+)
+@pytest.mark.parametrize("owner", ["乙", ""])
+def test_a_conversation_of_another_owner_is_as_one_that_is_not_there(folder, act, owner):
+    chat = open_chat(folder)
+    answer = answer_from(chat)
+    own = chat.start_conversation("甲的", owner="甲")
+    chat.kept.append(own.id, answer, "甲")
+    before = chat.conversation(own.id)
+    with pytest.raises(NotFoundError) as refused:
+        act(chat, own.id, answer, owner)
+    with pytest.raises(NotFoundError) as absent:
+        act(chat, "nothing", answer, owner)
+    assert str(refused.value).replace(own.id, "nothing") == str(absent.value)
+    assert refused.value.said("zh").replace(own.id, "nothing") == absent.value.said("zh")
+    assert chat.conversation(own.id) == before
+    act(chat, own.id, answer, "甲")
+
+
+def test_conversations_are_bounded_for_each_owner_and_for_all(folder, monkeypatch):
+    kept = Conversations(open_chat(folder).store)
+    monkeypatch.setattr("rag.conversation.MAX_CONVERSATIONS", 2)
+    monkeypatch.setattr("rag.conversation.MAX_ALL_CONVERSATIONS", 3)
+    kept.start(owner="甲")
+    kept.start(owner="甲")
+    with pytest.raises(InputError, match="^2 conversations are kept, and 2 at most can be"):
+        kept.start(owner="甲")
+    kept.start(owner="乙")
+    with pytest.raises(InputError, match="^3 conversations of all users are kept, and 3 at most can be"):
+        kept.start(owner="丙")
+    with pytest.raises(InputError, match=f"at most {MAX_OWNER}"):
+        kept.start(owner="甲" * (MAX_OWNER + 1))
+
+
+def test_conversations_of_visitors_give_way_the_one_changed_longest_ago_first(folder, monkeypatch):
+    chat = open_chat(folder)
+    kept, answer = chat.kept, answer_from(chat)
+    monkeypatch.setattr("rag.conversation.MAX_ALL_CONVERSATIONS", 4)
+    known = kept.start(owner="user:visitor:甲")
+    first, second = kept.start(owner="visitor:1"), kept.start(owner="visitor:2")
+    third = kept.start(owner="visitor:2")
+    kept.append(first.id, answer)
+    with chat.store._transaction() as connection:
+        for number, one in enumerate((known, second, third, first)):
+            connection.execute("UPDATE conversation SET changed = ? WHERE id = ?", (f"202{number}", one.id))
+    new = kept.start(owner="visitor:3")
+    assert {one.id for one in kept.all()} == {known.id, third.id, first.id, new.id}
+    mine = [kept.start(owner="user:乙").id for _ in range(3)]
+    assert {one.id for one in kept.all()} == {known.id, *mine}
+    with pytest.raises(InputError, match="^4 conversations of all users are kept"):
+        kept.start(owner="visitor:4")
+
+
+# -- Asking in a conversation ----------------------------------------------------------------------
+
+
+class Scripted:
+    """A generator that writes the sentences of the document one by one, and keeps what it was asked."""
+
+    name = "scripted"
+
+    def __init__(self):
+        self.asked = []
+
+    def write(self, task, stop):
+        self.asked.append(task.asked.query)
+        for sentence in ("月亮离地球三十八万公里。", "潮汐每天两次。"):
+            if stop.is_set():
+                return
+            yield Draft(sentence, (), (), 0)
+
+
+def open_scripted(folder):
+    chat = Pipeline(folder, Settings(generator="scripted"), WordCountEmbedder())
+    chat.add_document(MOON)
+    chat.generator = Scripted()
+    return chat
+
+
+def test_an_answer_is_kept_when_all_of_it_was_taken_and_its_turn_is_returned(folder):
+    chat = open_scripted(folder)
+    id_ = chat.start_conversation().id
+    shown = []
+
+    def take():
+        turn = yield from chat.stream("月亮和潮汐怎么样", conversation=id_)
+        shown.append(turn)
+
+    *_, last = take()
+    assert shown == [Turn(1, last, {citation.marker: "alive" for citation in last.citations})]
+    assert chat.conversation(id_).answers == (last,)
+    assert [one.text for one in last.sentences] == ["月亮离地球三十八万公里。", "潮汐每天两次。"]
+
+
+def test_a_caller_who_leaves_keeps_nothing(folder):
+    chat = open_scripted(folder)
+    id_ = chat.start_conversation().id
+    stream = chat.stream("月亮和潮汐怎么样", conversation=id_)
+    next(stream)
+    stream.close()
+    kept = chat.conversation(id_)
+    assert (kept.length, kept.title) == (0, "")
+
+
+def test_a_stopped_answer_is_kept_as_far_as_it_was_said(folder):
+    chat = open_scripted(folder)
+    id_ = chat.start_conversation().id
+    stop = threading.Event()
+    stream = chat.stream("月亮和潮汐怎么样", conversation=id_, stop=stop)
+    next(stream)
+    stop.set()
+    list(stream)
+    (kept,) = chat.conversation(id_).answers
+    assert [one.text for one in kept.sentences] == ["月亮离地球三十八万公里。"]
+    assert kept.notice == "回答已停止。"
+
+
+def test_asking_again_and_stopping_at_once_leaves_the_answer_before(folder):
+    chat = open_scripted(folder)
+    id_ = chat.start_conversation().id
+    chat.ask("月亮和潮汐怎么样", conversation=id_)
+    before = chat.conversation(id_)
+    stop = threading.Event()
+    stop.set()
+    *_, shown = chat.stream("月亮和潮汐怎么样", conversation=id_, stop=stop, replace=True)
+    assert (shown.sentences, shown.notice) == ((), "回答已停止。")
+    assert chat.conversation(id_) == before
+    *_, shown = chat.stream("月亮和潮汐怎么样", conversation=id_, stop=stop)
+    assert chat.conversation(id_).answers[-1] == replace(shown, hits=chat.conversation(id_).answers[-1].hits)
+
+
+def test_asking_again_puts_the_answer_in_the_place_of_the_last_turn(folder):
+    chat = open_scripted(folder)
+    id_ = chat.start_conversation().id
+    chat.ask("潮汐怎么样？", conversation=id_)
+    chat.ask("月亮离地球多远？", conversation=id_)
+    chat.generator.asked.clear()
+    chat.ask("它每天几次？", conversation=id_, replace=True)
+    kept = chat.conversation(id_)
+    assert [turn.answer.question for turn in kept.turns] == ["潮汐怎么样？", "它每天几次？"]
+    assert [turn.number for turn in kept.turns] == [1, 2]
+    # The history is what stood before: "it" is the tide, not the moon of the turn that was replaced.
+    assert chat.generator.asked == ["潮汐每天几次？"]
+
+
+def test_asking_the_first_question_differently_gives_the_title_that_was_made_of_it(folder):
+    chat = open_scripted(folder)
+    made, given = chat.start_conversation().id, chat.start_conversation("月亮").id
+    for id_ in (made, given):
+        chat.ask("潮汐怎么样？", conversation=id_)
+        chat.ask("潮汐每天几次？", conversation=id_, replace=True)
+    assert [chat.conversation(id_).title for id_ in (made, given)] == ["潮汐每天几次？", "月亮"]
+    chat.ask("月亮离地球多远？", conversation=made)
+    chat.ask("潮汐怎么样？", conversation=made, replace=True)
+    assert chat.conversation(made).title == "潮汐每天几次？"
+
+
+def test_a_turn_that_was_added_meanwhile_is_not_replaced(folder):
+    chat = open_scripted(folder)
+    id_ = chat.start_conversation().id
+    chat.ask("潮汐怎么样？", conversation=id_)
+    stream = chat.stream("潮汐每天几次？", conversation=id_, replace=True)
+    next(stream)
+    chat.ask("月亮离地球多远？", conversation=id_)
+    with pytest.raises(InputError, match="the last one is 2"):
+        list(stream)
+    assert [answer.question for answer in chat.conversation(id_).answers] == ["潮汐怎么样？", "月亮离地球多远？"]
+
+
+def test_what_cannot_be_kept_is_told_before_anything_is_answered(folder, monkeypatch):
+    chat = open_scripted(folder)
+    id_ = chat.start_conversation().id
+    with pytest.raises(InputError, match="has no turn that could be replaced"):
+        chat.ask("潮汐怎么样？", conversation=id_, replace=True)
+    with pytest.raises(InputError, match="Name the conversation"):
+        chat.ask("潮汐怎么样？", replace=True)
+    answer = chat.ask("潮汐怎么样？", conversation=id_)
+    with pytest.raises(InputError, match="Leave one of the two out"):
+        chat.ask("潮汐怎么样？", [answer], conversation=id_)
+    monkeypatch.setattr("rag.conversation.MAX_TURNS", 1)
+    chat.generator.asked.clear()
+    with pytest.raises(InputError, match="has 1 turns, and keeps 1 at most") as raised:
+        chat.ask("月亮离地球多远？", conversation=id_)
+    assert raised.value.said("zh") == "这段对话已有 1 轮，最多只能保存 1 轮。请开始新的对话。"
+    assert chat.generator.asked == []
+    chat.ask("月亮离地球多远？", conversation=id_, replace=True)
+    assert chat.conversation(id_).length == 1

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from rag.chat import ChatModel, Message, OutputLimitError
+from rag.chat import ChatModel, Message, OutputLimitError, UnreachableError
 from rag.citations import Quote
 from rag.drafts import Marked, SentenceSplitter, ThoughtFilter, read_markers, without_markup
 from rag.errors import ModelError
@@ -494,8 +494,11 @@ def test_a_server_that_is_not_there_is_told_of() -> None:
         probe.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{probe.getsockname()[1]}/v1"
     settings = Settings(generator="openai:x", generator_url=url, generator_retries=0)
-    with pytest.raises(ModelError, match=r"cannot be reached.*generator_url"):
+    with pytest.raises(ModelError, match=r"cannot be reached .*is the address right") as raised:
         written(load_generator(settings))
+    assert isinstance(raised.value, UnreachableError)
+    # What the library says is English, and the page has no field of that name.
+    assert raised.value.said("zh") == f"连不上服务器 {url}。它在运行吗？地址对吗？"
 
 
 def test_huge_output_is_bounded(server: ChatServer) -> None:
@@ -517,7 +520,7 @@ def test_a_line_without_end_is_bounded(server: ChatServer) -> None:
 @pytest.mark.parametrize(
     ("generator", "url", "message"),
     [
-        ("openai:x", None, "--generator-url"),
+        ("openai:x", None, "address is not given"),
         ("openai:", "http://127.0.0.1/v1", "names no model"),
         ("openai:x", "127.0.0.1:80", "no address"),
         ("openai:x", f"http://user:{KEY}@127.0.0.1/v1", "name or password"),

@@ -140,3 +140,12 @@ def test_a_pipeline_loads_the_reranker_when_it_is_first_asked(one_score, folder,
     assert scores == sorted(scores, reverse=True)
     expected = LazyReranker(Settings(reranker=str(one_score), device="cpu")).score("moon tide", [hits[0].passage.text])
     assert scores[0] == pytest.approx(float(expected[0]), abs=1e-4)
+
+
+def test_an_answer_names_the_reranker_where_there_is_one(one_score, folder, tmp_path):
+    chat = Pipeline(folder, Settings(reranker=str(one_score), device="cpu"), WordCountEmbedder())
+    chat.add_document(document_from_text("\n\n".join(TEXTS), source="one"))
+    assert chat.ask("moon tide").models["reranker"] == str(one_score)
+    without = Pipeline(tmp_path / "other", Settings(), WordCountEmbedder())
+    without.add_document(document_from_text("moon tide", source="one"))
+    assert "reranker" not in without.ask("moon tide").models

@@ -286,13 +286,34 @@ def test_only_a_follow_up_keeps_the_questions_before_it():
     assert [(case.kind, case.history) for case in cases] == [("", ()), ("follow-up", ("潮汐呢",))]
 
 
-def test_a_thumb_for_one_citation_says_nothing_of_the_answer():
+@pytest.mark.parametrize("about", [{"marker": 1}, {"sentence": 1}])
+def test_a_thumb_for_one_citation_or_sentence_says_nothing_of_the_answer(about):
     answer = answer_quoting(MOON, ["每天两次"], "潮汐几次？")
     cases, left_out = from_feedback(
-        [given(1, answer, False, unanswerable=True), given(2, answer, True, marker=1)], [MOON]
+        [given(1, answer, False, unanswerable=True), given(2, answer, True, **about)], [MOON]
     )
     assert [case.id for case in cases] == ["feedback-1"]
     assert left_out == 1
+
+
+def test_a_correction_of_one_sentence_is_gold_only_where_the_answer_says_no_more():
+    one = answer_quoting(MOON, ["每天两次"], "潮汐几次？")
+    two = answer_quoting(MOON, ["每天两次", "约需二十七天"], "潮汐和月球呢？")
+    cases, left_out = from_feedback(
+        [
+            given(1, one, False, correction="每日二度", sentence=1),
+            given(2, two, True),
+            given(3, two, False, correction="每日二度", sentence=1),
+            given(4, two, False, correction="每日二度", marker=1),
+            given(5, two, False, unanswerable=True, sentence=1),
+        ],
+        [MOON],
+    )
+    assert [(case.id, case.answers) for case in cases] == [
+        ("feedback-1", ("每日二度",)),
+        ("feedback-2", ("每天两次\n约需二十七天",)),
+    ]
+    assert left_out == 3
 
 
 def test_a_correction_that_stands_in_no_document_is_gold_without_evidence():
