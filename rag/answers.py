@@ -2,17 +2,27 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
+from rag.absence import worth_telling
 from rag.citations import Citation, citation_from_dict, citation_to_dict
 from rag.documents import Document
+from rag.errors import InputError, Language
 from rag.passages import Passage
 from rag.retriever import ArmRank, Hit
 
 # "partial": some of the facts asked for are told. "chat": no question about the documents, answered politely.
 Verdict = Literal["answered", "partial", "refused", "chat"]
+MAX_NEARLY = 3  # runners-up of each fact that is asked for
+NEAREST = 3  # passages shown with a refusal
+# What a refusal begins with.
+UNTOLD: Mapping[Language, str] = {"zh": "原文没有回答这个问题。", "en": "The text does not tell."}
+# What follows a question among several that is refused.
+UNTOLD_PART: Mapping[Language, str] = {"zh": "：原文没有说。", "en": ": the text does not tell."}
+UNFINISHED_PART: Mapping[Language, str] = {"zh": "：没有答完。", "en": ": this was not finished."}
+MAX_NEARLY_QUOTE = 200  # characters of one
 
 
 @dataclass(frozen=True)
@@ -32,6 +42,19 @@ class Part:
     verdict: Verdict
     text: str  # what is said of it; for a refusal, that the text does not tell
     confidence: float
+
+
+@dataclass(frozen=True)
+class RunnerUp:
+    """Words that were nearly chosen. Invariant: `document.text[start:end] == quote`, of the document as it was then."""
+
+    document_id: str
+    passage_id: str
+    start: int
+    end: int  # at most MAX_NEARLY_QUOTE after the start: of longer words only the beginning is kept
+    quote: str
+    score: float  # above 0, to 1: how likely the reader held them to be, as a share of its likeliest words
+    part: int = 0  # of which of the answer's parts, from 0
 
 
 @dataclass(frozen=True)
@@ -75,6 +98,13 @@ class Answer:
     contradictions: tuple[Contradiction, ...] = ()
     notice: str = ""  # what the user must know of how it was made: what was mended or left out, a model that failed
     withheld: tuple[Citation, ...] = ()  # of a refusal: what was chosen but not trusted; for measuring, never shown
+    nearly: tuple[RunnerUp, ...] = ()  # what the reader weighed beside its choice, best first; of a refusal, nothing
+    stopped: bool = False  # its reader ended it early: whatever is lacking, the text is not to blame
+
+    @property
+    def shown_missing(self) -> tuple[str, ...]:
+        """The words of `missing` that people are told: whole ones, few, and none that `text` names already."""
+        return tuple(word for word in worth_telling(self.query, self.missing) if word not in self.text)
 
     def said(self) -> list[tuple[str, tuple[int, ...]]]:
         """Return what is said, in order, with its markers: sentences, and of a part that is refused, that it is."""
@@ -88,8 +118,14 @@ class Answer:
             lines += own or [(part.text, ())]
         return lines
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain values. Each cited document stands once, whole, under `documents`."""
+    def to_dict(self, whole_documents: bool = True) -> dict[str, Any]:
+        """Return plain values. Each cited document stands once under `documents`.
+
+        Args:
+            whole_documents: False leaves out the documents' texts, which are most of it: of each, its id, title,
+                source, digest and number of characters are left. `from_dict` cannot take that form.
+        """
+        documents = {one.document.id: one.document for one in (*self.citations, *self.withheld)}
         return {
             "question": self.question,
             "query": self.query,
@@ -105,8 +141,11 @@ class Answer:
             "missing": list(self.missing),
             "checks": [asdict(check) for check in self.checks],
             "hits": [asdict(replace(hit, arms={})) | {"arms": _arms_to_dict(hit)} for hit in self.hits],
+            "nearly": [asdict(one) for one in self.nearly],
+            "stopped": self.stopped,
             "documents": {
-                citation.document.id: citation.document.to_record() for citation in (*self.citations, *self.withheld)
+                id_: document.to_record() if whole_documents else _named(document)
+                for id_, document in documents.items()
             },
             "timings": dict(self.timings),
             "models": dict(self.models),
@@ -114,7 +153,17 @@ class Answer:
 
     @classmethod
     def from_dict(cls, record: Mapping[str, Any]) -> "Answer":
-        """Return the answer that `to_dict` was called on."""
+        """Return the answer that `to_dict` was called on.
+
+        Raises:
+            InputError: It was called without the documents' texts.
+        """
+        if light := [id_ for id_, value in record["documents"].items() if "text" not in value]:
+            raise InputError(
+                f"The answer was written without the text of {len(light)} documents ({', '.join(light)}), so its "
+                "citations cannot be read back. Write it with whole_documents=True.",
+                f"这份回答没有带上所引文档（{'、'.join(light)}）的全文，无法还原。请导出包含全文的回答。",
+            )
         documents = {id_: Document.from_record(value) for id_, value in record["documents"].items()}
         return cls(
             question=record["question"],
@@ -137,6 +186,8 @@ class Answer:
             ),
             notice=record.get("notice", ""),
             withheld=tuple(citation_from_dict(row, documents) for row in record.get("withheld", ())),
+            nearly=tuple(RunnerUp(**row) for row in record.get("nearly", ())),
+            stopped=record.get("stopped", False),
         )
 
     def to_json(self, indent: int | None = None) -> str:
@@ -148,8 +199,14 @@ class Answer:
         """Return the answer that `to_json` was called on."""
         return cls.from_dict(json.loads(text))
 
-    def to_markdown(self) -> str:
-        """Return the answer with numbered citations, each with its quote, title and paragraph."""
+    def to_markdown(self, language: Language = "zh", notes: Mapping[int, str] | None = None) -> str:
+        """Return the answer with numbered citations, each with its quote, title and paragraph.
+
+        Args:
+            language: Of our own words; what the answer and the documents say stays as it is.
+            notes: What is to be said of a citation, by its marker: that its document was changed.
+        """
+        words = _WORDS[language]
         lines = [
             " ".join([escape_markdown(text), *(f"[{marker}]" for marker in markers)]) for text, markers in self.said()
         ]
@@ -157,28 +214,64 @@ class Answer:
             both = (
                 f"[{m}] {escape_markdown(v)}" for m, v in zip(contradiction.markers, contradiction.values, strict=True)
             )
-            lines += ["", "说法不一：" + "；".join(both)]
+            lines += ["", words.differ + words.semicolon.join(both)]
         if self.notice:
             lines += ["", f"*{escape_markdown(self.notice)}*"]
         for citation in self.citations:
-            title, place = escape_markdown(citation.document.title), citation.place
-            lines += ["", f"[{citation.marker}] {title}，{place}：", f"> {escape_markdown(citation.quote)}"]
+            title, place = escape_markdown(citation.document.title), citation.place.said(language)
+            note = (notes or {}).get(citation.marker, "")
+            head = words.comma.join(part for part in (title, place, note) if part)
+            lines += ["", f"[{citation.marker}] {head}{words.colon}", f"> {escape_markdown(citation.quote)}"]
         if self.verdict == "refused" and self.hits:
-            lines += ["", "最接近的段落："]
-            lines += [f"- {escape_markdown(_shorten(hit.passage.text))}" for hit in self.hits[:3]]
+            lines += ["", words.nearest]
+            lines += [f"- {escape_markdown(shorten(hit.passage.text))}" for hit in self.hits[:NEAREST]]
         return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Words:
+    """What is said around an answer, in one language."""
+
+    differ: str
+    nearest: str
+    comma: str
+    semicolon: str
+    colon: str
+
+
+_WORDS: Mapping[Language, _Words] = {
+    "zh": _Words("说法不一：", "最接近的段落：", "，", "；", "："),
+    "en": _Words("The sources differ: ", "The nearest passages:", ", ", "; ", ":"),
+}
+
+
+def not_cited(nearly: Iterable[RunnerUp], citations: Sequence[Citation]) -> tuple[RunnerUp, ...]:
+    """Return the runners-up that share no word with these citations, nor with a better one, as many as are kept."""
+    taken = [(one.document.id, one.start, one.end) for one in citations]
+    kept: list[RunnerUp] = []
+    for one in nearly:
+        if not any(id_ == one.document_id and one.start < end and start < one.end for id_, start, end in taken):
+            taken.append((one.document_id, one.start, one.end))
+            kept.append(one)
+    return tuple(kept)
 
 
 def escape_markdown(text: str) -> str:
     """Return `text` so that Markdown and HTML show its characters and obey none, on one line."""
     text = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", " ".join(text.split()))
     text = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    # At the start of a line these would begin a list.
-    return re.sub(r"^(\d*)([-+.)])", r"\1\\\2", text)
+    # At the start of a line these would begin a list, or make a headline of the line before.
+    return re.sub(r"^(\d*)([-+.)=])", r"\1\\\2", text)
 
 
-def _shorten(text: str, size: int = 120) -> str:
+def shorten(text: str, size: int = 120) -> str:
+    """Return a text of at most `size` characters, the last an ellipsis where some are left out."""
     return text if len(text) <= size else text[: size - 1] + "…"
+
+
+def _named(document: Document) -> dict[str, Any]:
+    names = ("id", "title", "source", "digest")
+    return {name: getattr(document, name) for name in names} | {"characters": len(document.text)}
 
 
 def _arms_to_dict(hit: Hit) -> dict[str, Any]:

@@ -7,14 +7,27 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from rag.answers import Answer, Check, Contradiction, Part, Sentence, Verdict
+from rag.answers import (
+    UNFINISHED_PART,
+    UNTOLD,
+    UNTOLD_PART,
+    Answer,
+    Check,
+    Contradiction,
+    Part,
+    Sentence,
+    Verdict,
+    not_cited,
+)
 from rag.citations import Citation, Quote, cite
 from rag.comparison import Comparison
 from rag.documents import Document
+from rag.errors import Language
 from rag.folding import is_han
 from rag.quantities import Quantity, quantities, units_agree
 from rag.retriever import Hit
 
+_ENDS = "?？!！.。;；,， \t\n"  # of a question
 Sourced = tuple[str, tuple[Quote, ...]]  # a sentence, and the words it stands on
 
 
@@ -70,11 +83,12 @@ def join(question: str, answers: Sequence[Answer]) -> Answer:
     whole = all(answer.verdict == "answered" for answer in answers)
     verdict: Verdict = "answered" if whole else "partial" if told else "refused"
     withheld = [one for answer in answers for one in answer.withheld]
+    nearly = [replace(one, part=part) for part, answer in enumerate(answers) for one in answer.nearly]
     return replace(
         answers[0],
         question=question,
         query=" ".join(answer.query for answer in answers),
-        text="\n".join(dict.fromkeys(answer.text for answer in answers)),
+        text="\n".join(dict.fromkeys(map(_told, answers))),
         verdict=verdict,
         sentences=tuple(sentences),
         citations=tuple(citations.values()),
@@ -84,11 +98,22 @@ def join(question: str, answers: Sequence[Answer]) -> Answer:
         checks=tuple(verbatim(citation) for citation in citations.values())
         + tuple(check for answer in answers for check in answer.checks if check.name != "verbatim"),
         timings={stage: sum(answer.timings.get(stage, 0.0) for answer in answers) for stage in answers[0].timings},
-        parts=tuple(Part(answer.query, answer.verdict, answer.text, answer.confidence) for answer in answers),
+        parts=tuple(Part(answer.query, answer.verdict, _told(answer), answer.confidence) for answer in answers),
         contradictions=tuple(contradictions),
         notice=" ".join(dict.fromkeys(answer.notice for answer in answers if answer.notice)),
         withheld=tuple(replace(one, marker=at) for at, one in enumerate(withheld, start=1)),
+        nearly=not_cited(nearly, [*citations.values(), *withheld]),
+        stopped=any(answer.stopped for answer in answers),
     )
+
+
+def _told(answer: Answer) -> str:
+    """Return what is said of one fact among several; one that is refused is named, since the next line is another's."""
+    question = answer.question.strip().rstrip(_ENDS)
+    if answer.verdict != "refused" or not (answer.stopped or answer.text.startswith(tuple(UNTOLD.values()))):
+        return answer.text
+    language: Language = "zh" if any(map(is_han, question)) else "en"
+    return question + (UNFINISHED_PART if answer.stopped else UNTOLD_PART)[language]
 
 
 def with_comparison(answer: Answer, comparison: Comparison) -> Answer:

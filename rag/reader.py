@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 
 from rag import kinds
-from rag.answers import Check, Verdict
+from rag.absence import worth_telling
+from rag.answers import MAX_NEARLY, MAX_NEARLY_QUOTE, UNTOLD, Check, RunnerUp, Verdict
 from rag.citations import Quote
 from rag.embedder import Embedder
 from rag.enumeration import Enumeration, enumerations
@@ -40,6 +41,7 @@ NAMED_BONUS, COUNTED_BONUS = 1.0, 1.5  # log odds of a piece that names the kind
 RIVAL_SHARE = 0.02  # of the chosen piece's likelihood, that one of another document must have to be looked at
 RIVAL_TRUST = 0.8  # of the chosen piece's confidence, that it must have
 MAX_OTHERS = 3
+NEARLY_SHARE = 0.01  # of the likeliest piece's likelihood, that one which was nearly chosen must have
 LONG_PART = 4  # letters of a part of a name that tells something
 MAX_SPELT = 20_000  # characters of a document that are looked through for what spells a name
 MANY_SENSES = 3  # Chinese words for an English one; a name has one or two
@@ -84,6 +86,7 @@ class Reading:
     withheld: tuple[Quote, ...] = ()  # of a refusal: the words that were chosen, but not trusted
     checks: tuple[Check, ...] = ()
     others: tuple[Quote, ...] = ()  # of other documents: what answers the question as well
+    nearly: tuple[RunnerUp, ...] = ()  # of an answer: what was weighed beside the choice, best first
     certain: bool = False  # of a refusal: for a reason that stands in the text, not for want of confidence
 
 
@@ -130,7 +133,10 @@ def load_weights(path: Path = WEIGHTS) -> Weights:
     record = json.loads(path.read_text(encoding="utf-8"))
     for name, features in (("clause", CLAUSE_FEATURES), ("choice", PIECE_FEATURES), ("trust", TRUST_FEATURES)):
         if tuple(record[name]["features"]) != features:
-            raise ModelError(f"{path} was learnt for other {name} features; run training/calibrate_reader.py.")
+            raise ModelError(
+                f"{path} was learnt for other {name} features; run training/calibrate_reader.py.",
+                f"{path} 中的权重与程序不符（{name}）。请运行 training/calibrate_reader.py。",
+            )
     clause, choice, trust = (_network(record[name]) for name in ("clause", "choice", "trust"))
     return Weights(clause, choice, trust, record["threshold"], tuple(Operating(*row) for row in record["curve"]))
 
@@ -175,7 +181,7 @@ def read(
         said = premise or refusal(asked, missing)
         return Reading("refused", (), judged.confidence, missing, said, (quote,), certain=bool(premise))
     others = _others(pieces, weights, judged, max(least, RIVAL_TRUST * judged.confidence))
-    return Reading("answered", (quote,), judged.confidence, missing, "", others=others)
+    return Reading("answered", (quote,), judged.confidence, missing, "", others=others, nearly=_nearly(pieces, judged))
 
 
 @dataclass(frozen=True)
@@ -219,6 +225,33 @@ def _others(pieces: Pieces, weights: Weights, judged: Judged, least: float) -> t
         words = passage.text[piece.start : piece.end]
         if 1 / (1 + np.exp(-score)) >= least and not unmet(pieces.evidence.asked, pieces, piece, words):
             found.append(Quote(passage, passage.start + piece.start, passage.start + piece.end))
+    return tuple(found)
+
+
+def _nearly(pieces: Pieces, judged: Judged) -> tuple[RunnerUp, ...]:
+    """Return the likeliest pieces that share no word with the chosen one, nor with a likelier one, nor say the same.
+
+    As many as an answer keeps, and as many more as it may cite from other documents.
+    """
+    likelihood = judged.likelihood
+    chosen = pieces.pieces[judged.chosen].hit.passage
+    taken = [(chosen.document_id, chosen.start + judged.start, chosen.start + judged.end)]
+    said = {fold(chosen.text[judged.start : judged.end])}
+    found: list[RunnerUp] = []
+    best = float(likelihood.max())
+    for at in np.argsort(-likelihood, kind="stable"):
+        score = float(likelihood[at]) / best
+        if score < NEARLY_SHARE or len(found) == MAX_NEARLY + MAX_OTHERS:
+            break
+        piece, passage = pieces.pieces[at], pieces.pieces[at].hit.passage
+        start, end = passage.start + piece.start, passage.start + piece.end
+        if any(id_ == passage.document_id and start < last and first < end for id_, first, last in taken):
+            continue
+        taken.append((passage.document_id, start, end))
+        if (words := fold(piece.text)) not in said:
+            said.add(words)
+            quote = piece.text[:MAX_NEARLY_QUOTE]
+            found.append(RunnerUp(passage.document_id, passage.id, start, start + len(quote), quote, round(score, 4)))
     return tuple(found)
 
 
@@ -487,8 +520,9 @@ def false_premise(asked: Asked, hits: Sequence[Hit]) -> str:
 
 def refusal(asked: Asked, missing: Sequence[str]) -> str:
     """Return what a refusal says, in the language of the question."""
+    told = worth_telling(asked.query, missing)
     if asked.language == "en":
-        words = f" It does not mention: {', '.join(missing)}." if missing else ""
-        return f"The text does not tell.{words}"
-    words = f"没有提到：{'、'.join(missing)}。" if missing else ""
-    return f"原文没有回答这个问题。{words}"
+        words = f" It does not mention: {', '.join(told)}." if told else ""
+    else:
+        words = f"没有提到：{'、'.join(told)}。" if told else ""
+    return f"{UNTOLD[asked.language]}{words}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from rag.chat import UnreachableError
 from rag.documents import document_from_text, read_document
 from rag.errors import ModelError
 from rag.generator import Draft, ModelGenerator
@@ -99,8 +100,15 @@ def test_a_question_of_which_one_half_is_untold_is_answered_in_part_and_says_whi
     answer = open_over(tmp_path, MORNING).ask("晨星汽车公司的董事长是谁？晨星汽车公司的总经理是谁？")
     assert answer.verdict == "partial"
     assert [part.verdict for part in answer.parts] == ["answered", "refused"]
-    assert "总经理" in answer.parts[1].text
+    assert answer.parts[1].text == "晨星汽车公司的总经理是谁：原文没有说。"
     assert answer.parts[1].text in answer.to_markdown()
+
+
+def test_what_is_untold_is_named_in_english_too(tmp_path):
+    text = "The Harbour Bridge was opened in 1932. It cost ten million pounds."
+    answer = open_over(tmp_path, text).ask("When was the Harbour Bridge opened? Who is the mayor of Tokyo?")
+    assert [part.verdict for part in answer.parts] == ["answered", "refused"]
+    assert answer.said()[-1] == ("Who is the mayor of Tokyo: the text does not tell.", ())
 
 
 def test_a_list_is_quoted_whole(tmp_path):
@@ -228,19 +236,22 @@ def test_a_sentence_that_nothing_carries_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "generator",
+    ("generator", "notice"),
     [
-        Scripted(error=ModelError("The server does not answer.")),
-        Scripted("晨星汽车公司累计产销量达到3000万辆。", error=ModelError("The stream was cut.")),
-        Scripted("月亮是奶酪做的，鲸鱼在天上飞。"),
+        (Scripted(error=UnreachableError("It does not answer.")), "连不上语言模型的服务器，以下是原文的话。"),
+        (
+            Scripted("晨星汽车公司累计产销量达到3000万辆。", error=ModelError("The stream was cut.")),
+            "语言模型出错，以下是原文的话。",
+        ),
+        (Scripted("月亮是奶酪做的，鲸鱼在天上飞。"), "语言模型没有给出可用的回答，以下是原文的话。"),
     ],
     ids=["absent", "cut", "nonsense"],
 )
-def test_a_model_that_fails_gives_way_to_the_words_of_the_text_and_the_answer_says_so(tmp_path, generator):
+def test_a_model_that_fails_gives_way_to_the_words_of_the_text_and_the_answer_says_why(tmp_path, generator, notice):
     answer = open_over(tmp_path, MORNING, generator=generator).ask(SOLD)
     assert answer.verdict == "answered"
     assert "3000万辆" in answer.text
-    assert answer.notice == "语言模型没有给出可用的回答，以下是原文的话。"
+    assert answer.notice == notice
     assert "generator" not in answer.models
     assert_all_exact(answer)
 
@@ -279,8 +290,46 @@ def test_a_stopped_answer_ends_within_200_milliseconds_and_leaves_no_thread(tmp_
     *_, last = stream
     assert time.perf_counter() - begin < 0.2
     assert last.notice == "回答已停止。"
+    assert last.stopped
     assert generator.closed
     assert set(threading.enumerate()) <= started | threads
+
+
+def test_an_answer_that_is_stopped_before_its_first_word_does_not_blame_the_text(tmp_path):
+    chat = open_over(tmp_path, MORNING, generator=Scripted("董事长是李明远。"))
+    stop = threading.Event()
+    stop.set()
+    *_, last = chat.stream("晨星汽车公司的宇航员讲了什么？", stop=stop)
+    assert (last.text, last.missing, last.stopped) == ("回答已停止。", (), True)
+    assert not chat.ask("董事长是谁？").stopped
+
+
+def test_a_part_that_was_not_finished_is_not_called_untold(tmp_path):
+    chat = open_over(tmp_path, MORNING)
+    stop = threading.Event()
+    stream = chat.stream("晨星汽车公司的董事长是谁？晨星汽车公司的总部设在哪里？晨星汽车公司有哪两个品牌？", stop=stop)
+    next(stream)
+    stop.set()
+    *_, last = stream
+    assert (last.stopped, last.notice) == (True, "回答已停止。")
+    assert "没有说" not in last.text
+    assert type(last).from_json(last.to_json()) == last
+
+
+def test_the_part_that_was_being_written_when_the_answer_was_stopped_is_named(tmp_path):
+    stop = threading.Event()
+
+    class Stopping(Scripted):
+        def write(self, task, stop):
+            if "总部" in task.asked.query:
+                stop.set()
+                return
+            yield Draft("董事长是李明远。")
+
+    chat = open_over(tmp_path, MORNING, generator=Stopping())
+    *_, last = chat.stream("晨星汽车公司的董事长是谁？晨星汽车公司的总部设在哪里？", stop=stop)
+    assert last.said() == [("董事长是李明远。", (1,)), ("晨星汽车公司的总部设在哪里：没有答完。", ())]
+    assert (last.stopped, last.notice) == (True, "回答已停止。")
 
 
 def test_a_stream_that_is_left_closes_the_generator(tmp_path):

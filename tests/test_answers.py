@@ -2,9 +2,10 @@ import dataclasses
 
 import pytest
 
-from rag.answers import Answer, Check, Sentence, escape_markdown
+from rag.answers import Answer, Check, RunnerUp, Sentence, escape_markdown
 from rag.citations import cite
 from rag.documents import document_from_text
+from rag.errors import InputError
 from rag.passages import Passage
 from rag.retriever import ArmRank, Hit
 
@@ -47,6 +48,49 @@ def test_an_answer_comes_back_from_json_unchanged():
     assert again.citations[0].document.text == DOCUMENT.text
 
 
+def test_what_was_nearly_chosen_comes_back_from_json_and_older_records_have_none():
+    answer = an_answer(nearly=(RunnerUp(DOCUMENT.id, PASSAGE.id, START + 8, START + 12, "每天两次", 0.25, 1),))
+    assert Answer.from_json(answer.to_json()) == answer
+    older = {name: value for name, value in answer.to_dict().items() if name != "nearly"}
+    assert Answer.from_dict(older) == an_answer()
+
+
+def test_a_record_of_an_older_version_was_not_stopped():
+    record = an_answer().to_dict()
+    assert record.pop("stopped") is False
+    assert Answer.from_dict(record).stopped is False
+    assert Answer.from_json(an_answer(stopped=True).to_json()).stopped
+
+
+def test_the_light_form_names_its_documents_and_leaves_their_texts_out():
+    answer = an_answer()
+    light = answer.to_dict(whole_documents=False)
+    assert light["documents"] == {
+        DOCUMENT.id: {
+            "id": DOCUMENT.id,
+            "title": "潮汐",
+            "source": "tide.txt",
+            "digest": DOCUMENT.digest,
+            "characters": len(DOCUMENT.text),
+        }
+    }
+    whole = answer.to_dict()
+    assert {name: value for name, value in light.items() if name != "documents"} == {
+        name: value for name, value in whole.items() if name != "documents"
+    }
+
+
+def test_the_light_form_cannot_be_read_back_and_says_why():
+    with pytest.raises(InputError, match=f"without the text of 1 documents .{DOCUMENT.id}.") as caught:
+        Answer.from_dict(an_answer().to_dict(whole_documents=False))
+    assert "全文" in caught.value.said("zh")
+
+
+def test_markdown_speaks_english_where_that_is_asked_and_tells_what_became_of_a_document():
+    said = an_answer().to_markdown("en", {1: "the document was removed"})
+    assert said == "潮汐由月亮引起 [1]\n\n[1] 潮汐, paragraph 2, the document was removed:\n> 潮汐由月亮引起"
+
+
 def test_markdown_shows_markers_quotes_titles_and_paragraphs():
     assert an_answer().to_markdown() == "潮汐由月亮引起 [1]\n\n[1] 潮汐，第2段：\n> 潮汐由月亮引起"
 
@@ -64,6 +108,7 @@ def test_markdown_of_a_refusal_shows_the_nearest_passages():
         ("**bold** `code` # not a title", r"\*\*bold\*\* \`code\` \# not a title"),
         ("- item\n1. other", r"\- item 1. other"),
         ("1. first", r"1\. first"),
+        ("=== not a line under a headline", r"\=== not a line under a headline"),
     ],
 )
 def test_document_text_is_shown_and_never_obeyed(text, escaped):
