@@ -12,7 +12,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # Folder of the public data.
 DATA ?= ../shared/data
 
-.PHONY: run test check eval eval-gate eval-full model-figures train train-embedder train-reader build clean
+.PHONY: run test check screenshots eval eval-gate eval-full model-figures train train-embedder train-reader build clean
 
 run: $(VENV)/.run
 	$(BIN)/python app.py
@@ -25,6 +25,10 @@ check: $(VENV)/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The README's pictures of the page.
+screenshots: $(VENV)/.test
+	$(BIN)/python -m tests.browser.screenshots
 
 # Our own questions, their development split, with all reference systems. ARGS adds options, see README.md.
 eval: $(VENV)/.run

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from rag.answers import Answer, Sentence
     from rag.citations import Citation, Place
+    from rag.claims import Claim, Verification
     from rag.conversation import Conversation, Turn
     from rag.documents import Document
     from rag.errors import (
@@ -27,9 +28,10 @@ if TYPE_CHECKING:
     )
     from rag.feedback import Feedback
     from rag.passages import Passage
-    from rag.pipeline import Addition, Pipeline, open  # noqa: A004 - the name users expect: rag.open()
+    from rag.pipeline import Addition, Pipeline, open, reindex  # noqa: A004 - the name users expect: rag.open()
     from rag.retriever import Hit
     from rag.settings import Settings
+    from rag.store import Listed, Removed
 
 __version__ = "0.1.0"
 
@@ -38,6 +40,7 @@ __version__ = "0.1.0"
 _MODULES = {
     "rag.answers": ("Answer", "Sentence"),
     "rag.citations": ("Citation", "Place"),
+    "rag.claims": ("Claim", "Verification"),
     "rag.conversation": ("Conversation", "Turn"),
     "rag.documents": ("Document",),
     "rag.errors": (
@@ -52,9 +55,10 @@ _MODULES = {
     ),
     "rag.feedback": ("Feedback",),
     "rag.passages": ("Passage",),
-    "rag.pipeline": ("Addition", "Pipeline", "open"),
+    "rag.pipeline": ("Addition", "Pipeline", "open", "reindex"),
     "rag.retriever": ("Hit",),
     "rag.settings": ("Settings",),
+    "rag.store": ("Listed", "Removed"),
 }
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
@@ -62,6 +66,7 @@ __all__ = [
     "Addition",
     "Answer",
     "Citation",
+    "Claim",
     "Conversation",
     "Document",
     "DocumentError",
@@ -69,6 +74,7 @@ __all__ = [
     "Feedback",
     "Hit",
     "InputError",
+    "Listed",
     "ModelError",
     "NotFoundError",
     "Passage",
@@ -76,11 +82,14 @@ __all__ = [
     "Place",
     "QuestionError",
     "RagError",
+    "Removed",
     "Sentence",
     "Settings",
     "StoreError",
     "Turn",
+    "Verification",
     "open",
+    "reindex",
 ]
 
 

@@ -1,4 +1,4 @@
-"""The command line: `rag ask`, `conversations`, `add`, `list`, `remove`, `passages`, `serve`, `eval`.
+"""The command line: `rag ask`, `conversations`, `add`, `list`, `remove`, `reindex`, `passages`, `serve` and others.
 
 Only typer and rich are imported at the top, so that `rag --help` takes a blink. Titles and texts of
 documents are not trusted: their control characters never reach the terminal, and rich reads no
@@ -16,14 +16,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from rag.errors import NotFoundError, QuestionError, RagError, StoreError
+from rag.errors import InputError, Language, NotFoundError, QuestionError, RagError, StoreError
 from rag.settings import BUNDLED_EMBEDDER, BUNDLED_READER, EXTRACTIVE, PACKAGE, STORE_FILE, Settings
 
 if TYPE_CHECKING:
@@ -32,9 +31,11 @@ if TYPE_CHECKING:
     from rag.documents import Document
     from rag.passages import Passage
     from rag.pipeline import Addition, Pipeline
+    from rag.settings import Plain
 
 REFUSED, BAD_USAGE = 1, 2  # exit codes; 1 is any failure, too
 EVALUATION_NEEDS = ("jinja2", "pydantic", "scipy", "vl_convert")  # asked for before hours are spent
+IDS_SHOWN = {"document": " `rag list` shows the ids.", "conversation": " `rag conversations` shows the ids."}
 FEW_FILES = 20  # up to here `rag add` says a line for each
 NEAREST = 3  # passages shown with a refusal
 PASSAGE_SIZE = 120  # characters shown of each
@@ -48,7 +49,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-talks = typer.Typer(help="List, show or delete kept conversations.", rich_markup_mode=None)
+talks = typer.Typer(help="List, show, export or delete kept conversations.", rich_markup_mode=None)
 cli.add_typer(talks, name="conversations")
 StoreOption = Annotated[
     str | None,
@@ -93,6 +94,7 @@ ConversationOption = Annotated[
     str | None,
     typer.Option("--conversation", metavar="ID", help="Ask as the next turn of a kept conversation; new starts one."),
 ]
+ExportKind = Literal["markdown", "html", "json", "bibliography"]
 ConversationArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a conversation.")]
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="Id of a document, or its beginning. See `rag list`.")]
 
@@ -105,7 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         cli(args=None if argv is None else list(argv), prog_name="rag")
     except RagError as error:
-        _complain(f"Error: {error}")
+        hint = IDS_SHOWN.get(error.of, "") if isinstance(error, NotFoundError) else ""
+        notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))  # where the store is, what to type
+        _complain(f"Error: {error}{hint}{notes}")
         return BAD_USAGE if isinstance(error, QuestionError) else 1
     except OSError as error:
         _complain(f"Error: {error}")  # the output cannot be written: a full disk, a closed pipe
@@ -184,7 +188,7 @@ def list_conversations(
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
     offline: OfflineOption = False,
 ) -> None:
-    """List the kept conversations: id, last change, number of turns and title. `show` and `delete` take an id."""
+    """List the kept conversations: id, last change, number of turns, title. The commands take an id."""
     if context.invoked_subcommand is not None:
         return
     with _opened(store, Settings(embedder=embedder, offline=offline), must_exist=True) as chat:
@@ -229,29 +233,77 @@ def delete_conversation(
     _say(f"deleted    {conversation_id}")
 
 
-@cli.command()
-def add(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files: .txt, .md, .html.", readable=False)],
+@talks.command("export")
+def export_conversation(
+    conversation_id: ConversationArgument,
+    kind: Annotated[ExportKind, typer.Option("--format", help="What is written.")] = "markdown",
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", metavar="FILE", help="Where to; a folder takes the title for a name. Default: here."),
+    ] = None,
+    language: Annotated[Language, typer.Option("--language", help="Of headlines and places.")] = "zh",
     store: StoreOption = None,
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
     offline: OfflineOption = False,
 ) -> None:
-    """Add files. Changed ones are replaced; a bad one does not stop the others. Exit code 1 if any failed."""
+    """Write a conversation as Markdown, HTML, W3C Web Annotations (json) or references by GB/T 7714 (bibliography)."""
+    from rag import export
+
+    with _opened(store, Settings(embedder=embedder, offline=offline), must_exist=True) as chat:
+        kept = chat.conversation(conversation_id)
+    text = export.WRITERS[kind](kept, language)
+    if output is None:
+        _say_json(text.removesuffix("\n")) if kind == "json" else _say(text.removesuffix("\n"))
+        return
+    if output.is_dir():
+        output /= export.file_name(kept, export.SUFFIXES[kind], language)
+    try:
+        with output.open("x", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+    except FileExistsError:
+        raise InputError(f"{output} exists already. It is left as it is; name another --output.") from None
+    _complain(f"written    {output}")
+
+
+@cli.command()
+def add(
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATH...",
+            help="Files (.txt, .md, .html, .docx, .pdf, .epub, .csv), folders with all in them, or web addresses.",
+        ),
+    ],
+    store: StoreOption = None,
+    embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    offline: OfflineOption = False,
+) -> None:
+    """Add files, folders and web pages. Changed ones are replaced; a bad one does not stop the others.
+
+    Exit code 1 if any failed.
+    """
     counts: Counter[str] = Counter()
     lines: list[str] = []
+
+    def fail(why: str) -> None:
+        counts["failed"] += 1
+        _complain(f"failed     {why}")
+
+    wanted = list(_wanted(paths, fail))
     try:
-        with _opened(store, Settings(embedder=embedder, offline=offline)) as chat, _progress(len(paths)) as advance:
-            for addition in chat.add_all(paths):
-                advance()
-                counts[addition.outcome] += 1
+        with _opened(store, Settings(embedder=embedder, offline=offline)) as chat, _progress("adding") as show:
+            for done, addition in enumerate(chat.add_all(_read(wanted, fail)), 1):
+                show(done, len(wanted))
                 if addition.outcome == "failed":
-                    _complain(f"failed     {addition.error}")
-                elif len(paths) <= FEW_FILES:
+                    fail(addition.error)
+                    continue
+                counts[addition.outcome] += 1
+                if len(wanted) <= FEW_FILES:
                     lines.append(_addition_line(addition))
     finally:  # also when the disk was full: say what is in the store
         for line in lines:
             _say(line)
-        if len(paths) > FEW_FILES:
+        if len(wanted) > FEW_FILES:
             _say(", ".join(f"{counts[kind]} {kind}" for kind in ("added", "replaced", "unchanged", "failed")))
     if counts["failed"]:
         raise typer.Exit(1)
@@ -286,6 +338,25 @@ def remove(
     with _opened(store, Settings(embedder=embedder, offline=offline), must_exist=True) as chat:
         document = chat.remove(document_id)
     _say(f"removed    {document.id}  {_line(document.title)}")
+
+
+@cli.command("reindex")
+def index_anew(
+    store: StoreOption = None,
+    embedder: EmbedderOption = BUNDLED_EMBEDDER,
+    offline: OfflineOption = False,
+) -> None:
+    """Cut and embed all documents anew, for another embedder. Until the end, the store stays as it was."""
+    from rag.pipeline import reindex
+
+    with _progress("indexing") as show:
+        chat = reindex(store, Settings(embedder=embedder, offline=offline), show)
+    try:
+        listed = chat.listed()
+    finally:
+        chat.close()
+    counts = f"documents: {len(listed)}, passages: {sum(one.passages for one in listed)}"
+    _say(f"indexed    {counts}, embedder: {_line(chat.embedder.name)}")
 
 
 @cli.command()
@@ -323,8 +394,31 @@ def thresholds() -> None:
 
 @cli.command()
 def serve(
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    context: typer.Context,
+    host: Annotated[str, typer.Option(help="Address to listen on; another than this machine's needs accounts.")] = (
+        "127.0.0.1"
+    ),
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 7860,
+    auth_file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Accounts, a line NAME:HASH each; `rag password` writes them."),
+    ] = None,
+    admin: Annotated[
+        list[str], typer.Option(metavar="NAME", help="User who may change settings; may be given several times.")
+    ] = [],  # noqa: B006 # typer copies it
+    read_only: Annotated[bool, typer.Option("--read-only", help="Nobody changes documents or settings.")] = False,
+    allowed_host: Annotated[
+        list[str],
+        typer.Option(metavar="NAME", help="Name that the server is reached by; may be given several times."),
+    ] = [],  # noqa: B006
+    rate: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Questions a minute and client. 0: any number. Default: 120; alone 1200."),
+    ] = None,
+    public_without_password: Annotated[
+        bool,
+        typer.Option("--public-without-password", help="Serve any address without accounts: all may read and ask."),
+    ] = False,
     store: StoreOption = None,
     embedder: EmbedderOption = BUNDLED_EMBEDDER,
     reader: ReaderOption = BUNDLED_READER,
@@ -334,18 +428,62 @@ def serve(
     generator_revision: GeneratorRevisionOption = None,
     offline: OfflineOption = False,
 ) -> None:
-    """Open the chat page."""
-    settings = Settings(
-        embedder=embedder,
-        reader=reader,
-        reranker=reranker,
-        generator=generator,
-        generator_url=generator_url,
-        generator_revision=generator_revision,
-        offline=offline,
+    """Open the page. What was chosen on its page of settings stands where no option says otherwise."""
+    from rag.page.accounts import Accounts
+    from rag.page.serving import Serving
+
+    # Before anything heavy is loaded, so that what is not safe is refused at once.
+    serving = Serving(
+        host=host,
+        port=port,
+        auth_file=auth_file,
+        admins=tuple(admin),
+        read_only=read_only,
+        allowed_hosts=tuple(allowed_host),
+        rate=rate,
+        public_without_password=public_without_password,
     )
-    with _opened(store, settings) as chat:
-        _page().serve(chat, host, port, announce=lambda url: _say(f"Open {url} in a browser. Ctrl+C ends."))
+    serving.check(Accounts(auth_file).names if auth_file else ())
+    serving.check_address()
+    if not serving.on_loopback:
+        _complain("Over HTTP passwords and questions can be read on the way. Put a server with HTTPS before this one.")
+    from rag.page.server import serve as start
+    from rag.pipeline import open as open_store
+
+    given: dict[str, str | None] = {
+        "embedder": embedder,
+        "reader": reader,
+        "reranker": reranker,
+        "generator": generator,
+        "generator_url": generator_url,
+        "generator_revision": generator_revision,
+    }
+    said = {name: value for name, value in given.items() if _is_given(context, name)}
+    settings = _kept(store, said, Settings(offline=offline))
+    # Not held here: where the settings are changed, another one takes its place and this one's memory is wanted.
+    start(open_store(store, settings), serving, announce=lambda url: _say(f"Open {url} in a browser. Ctrl+C ends."))
+
+
+@cli.command()
+def password(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name of the account.")],
+    file: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Accounts of `rag serve --auth-file`: the line is put in there, not shown."),
+    ] = None,
+) -> None:
+    """Make the line of an account, for `rag serve --auth-file`. Asks for the password twice, or reads a line of it."""
+    from rag.page.accounts import account_line, keep_account
+
+    if sys.stdin.isatty():
+        asked: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    else:
+        asked = sys.stdin.readline().rstrip("\r\n")
+    line = account_line(name, asked)
+    if file is None:
+        _say(line)
+    else:
+        _say(f"{'changed' if keep_account(file, line) else 'added':<9}  {line.partition(':')[0]}")
 
 
 @cli.command(
@@ -371,6 +509,39 @@ def evaluate(context: typer.Context) -> None:
 # -- Parts of commands -----------------------------------------------------------------------------
 
 
+def _wanted(paths: Sequence[str], fail: Callable[[str], None]) -> "Iterator[Path | str]":
+    """Yield the files that paths name, folders with all in them, and the web addresses as they are."""
+    from rag.documents import files_in
+    from rag.errors import DocumentError
+    from rag.fetching import is_address
+
+    for path in paths:
+        if is_address(path):
+            yield path
+        elif os.path.isdir(path):  # noqa: PTH112 # as in `_opened`
+            try:
+                yield from files_in(Path(path))
+            except DocumentError as error:
+                fail(str(error))
+        else:
+            yield Path(path)
+
+
+def _read(wanted: "Sequence[Path | str]", fail: Callable[[str], None]) -> "Iterator[Path | Document]":
+    """Yield files as they are, and what web addresses lead to; one that fails is told, and the others go on."""
+    from rag.errors import DocumentError
+    from rag.fetching import fetch
+
+    for one in wanted:
+        if isinstance(one, Path):
+            yield one
+            continue
+        try:
+            yield fetch(one, allow_private=True)  # whoever types a command may ask what they like
+        except DocumentError as error:
+            fail(str(error))
+
+
 @contextmanager
 def _opened(store: str | None, settings: Settings, must_exist: bool = False) -> "Iterator[Pipeline]":
     """Open the store a command names; `must_exist` refuses to make a new one of one's own."""
@@ -379,6 +550,9 @@ def _opened(store: str | None, settings: Settings, must_exist: bool = False) -> 
         raise StoreError(f"There is no store in {store}. `rag add --store {store} FILE` makes one.")
     from rag.pipeline import open as open_store
 
+    if settings.embedder == BUNDLED_EMBEDDER:  # none is named, so the one that was chosen on the page for this store
+        chosen = _chosen_on_page(store)
+        settings = settings.changed({name: chosen[name] for name in ("embedder", "revision") if name in chosen})
     chat = open_store(store, settings)
     try:
         yield chat
@@ -386,20 +560,30 @@ def _opened(store: str | None, settings: Settings, must_exist: bool = False) -> 
         chat.close()
 
 
-def _page() -> ModuleType:
-    """Return the chat page, app.py beside this package, whatever `app` may mean elsewhere."""
-    path = PACKAGE.parent / "app.py"
-    spec = importlib.util.spec_from_file_location("rag_app", path)
-    if not path.is_file() or spec is None or spec.loader is None:
-        raise NotFoundError(f"The chat page is not installed: there is no {path}. Install the package again.")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != "gradio":
-            raise
-        raise NotFoundError("The chat page needs Gradio. Install it: pip install gradio") from None
-    return module
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name != "DEFAULT"
+
+
+def _kept(store: str | None, said: "dict[str, str | None]", settings: Settings) -> Settings:
+    """Return settings with what was chosen on the page, and what the command says, which counts more."""
+    from rag.page.choices import NAMING
+
+    kept = _chosen_on_page(store)
+    for part, names in NAMING.items():
+        if part in said:  # another model: neither its revision nor its address is that of the one chosen before
+            kept = {name: value for name, value in kept.items() if name not in names}
+    settings = settings.changed(kept)
+    if kept:
+        _complain("chosen on the page: " + ", ".join(f"{name} {value}" for name, value in kept.items()))
+    return settings.changed(said)
+
+
+def _chosen_on_page(store: str | None) -> "dict[str, Plain]":
+    from rag.settings import default_store_folder
+    from rag.store import kept_settings
+
+    return kept_settings(Path(store).expanduser() if store else default_store_folder())
 
 
 def _standard_input() -> str:
@@ -411,22 +595,24 @@ def _standard_input() -> str:
 
 
 @contextmanager
-def _progress(total: int) -> Iterator[Callable[[], None]]:
-    """Show a bar on a terminal's standard error; yields what moves it one step on."""
+def _progress(doing: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal's standard error; yields what is told how many of how many are done."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
-    columns = (TextColumn("adding"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal or total < 2) as bar:
-        task = bar.add_task("", total=total)
-        yield lambda: bar.advance(task)
+    columns = (TextColumn(doing), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _addition_line(addition: "Addition") -> str:
     document = addition.document
     assert document is not None  # only failures have none
     cut = f" ({len(document.paragraphs)} paragraphs, {addition.passages} passages)" if addition.passages else ""
-    return f"{addition.outcome:<9}  {document.id}  {_line(document.title)}{cut}"
+    silent = ", ".join(map(str, document.silent_pages)) if addition.passages else ""
+    told = f"; no text on page {silent}: a scan?" if silent else ""
+    return f"{addition.outcome:<9}  {document.id}  {_line(document.title)}{cut}{told}"
 
 
 def _summary(document: "Document") -> dict[str, Any]:
@@ -470,7 +656,8 @@ def _show_answer(answer: "Answer", chat: "Pipeline") -> None:
         place, document = citation.place, citation.document
         _say(f"\n[{citation.marker}] “{citation.quote}”")
         headline = [place.article] if place.article not in ("", document.title) else []
-        where = [document.title, *headline, str(place), f"{Path(document.source).name} 第{place.line}行"]
+        file = Path(document.source).name + (f" 第{place.line}行" if document.has_lines else "")
+        where = [document.title, *headline, str(place), file]
         _say("    " + "，".join(map(_line, where)), "dim")
     if answer.verdict == "refused":
         _show_nearest(answer, chat)
@@ -497,9 +684,8 @@ def _conversation(kept: "Conversation") -> dict[str, Any]:
 
 
 def _show_nearest(answer: "Answer", chat: "Pipeline") -> None:
-    missing = [word for word in answer.missing if word not in answer.text]  # the notice may name them
-    if missing:
-        _say("\n未找到的词：" + "、".join(map(_line, missing)))
+    if answer.shown_missing:
+        _say("\n未找到的词：" + "、".join(map(_line, answer.shown_missing)))
     if answer.hits:
         _say("\n最接近的段落：")
     for hit in answer.hits[:NEAREST]:

@@ -28,3 +28,8 @@ def article_chat(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]
 def folder(tmp_path: Path) -> Path:
     """A folder for a store, not made yet."""
     return tmp_path / "store"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let the browser's tests come last: its driver keeps an event loop running in this thread until the end."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)

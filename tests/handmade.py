@@ -116,6 +116,7 @@ class HandmadePipeline:
         *,
         correction: str = "",
         marker: int | None = None,
+        sentence: int | None = None,
         unanswerable: bool = False,
         history: Sequence[Answer] = (),
     ) -> Feedback:
@@ -125,15 +126,15 @@ class HandmadePipeline:
             raise RuntimeError("secret detail")
         questions = tuple(earlier.question for earlier in history)
         number = len(self.given) + 1
-        self.given.append(Feedback(number, "now", answer, good, correction, marker, unanswerable, questions))
+        self.given.append(Feedback(number, "now", answer, good, correction, marker, unanswerable, sentence, questions))
         return self.given[-1]
 
-    def add_all(self, paths: Iterable[Path]) -> Iterator[Addition]:
+    def add_all(self, paths: Iterable[Path | Document]) -> Iterator[Addition]:
         for path in paths:
             try:
-                document = read_document(path)
+                document = path if isinstance(path, Document) else read_document(path)
             except DocumentError as error:
-                yield Addition(str(path), "failed", None, 0, str(error))
+                yield Addition(str(path), "failed", None, 0, str(error), error.chinese)
                 continue
             outcome = "unchanged" if document.id in self.store.known else "added"
             self.store.known[document.id] = document

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -37,6 +38,8 @@ def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
         try:
             with urlopen(address, timeout=5):
                 return
+        except HTTPError:  # it asks for a password
+            return
         except OSError:
             time.sleep(0.1)
     pytest.fail(f"The server did not start:\n{log.read_text(encoding='utf-8', errors='replace')}")

@@ -11,6 +11,8 @@ import pytest
 
 from rag.answers import Answer
 from rag.cli import main
+from rag.documents import document_from_text
+from rag.settings import STORE_FILE
 from tests.handmade import HOSTILE, MOON, HandmadePipeline, answer_quoting
 
 TIDES = answer_quoting(MOON, ["潮汐由月球的引力造成", "每天两次"], "潮汐是怎么来的")
@@ -56,6 +58,29 @@ def test_ask_prints_the_answer_and_each_citation(chat: HandmadePipeline, capsys:
         "\n[2] “每天两次”\n    月球与潮汐，第3段，moon.txt 第5行\n"
     )
     assert chat.closed
+
+
+def test_an_id_that_is_not_there_says_how_ids_are_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    article = tmp_path / "a.txt"
+    article.write_text("潮汐由月亮引起。", encoding="utf-8")
+    store = ["--store", str(tmp_path / "store")]
+    assert main(["add", str(article), *store]) == 0
+    for command, hint in (
+        (["remove", "nothing"], "`rag list` shows the ids."),
+        (["conversations", "show", "nothing"], "`rag conversations` shows the ids."),
+    ):
+        assert main([*command, *store]) == 1
+        said = capsys.readouterr().err
+        assert hint in said
+        assert str(tmp_path) not in said
+
+
+def test_a_damaged_store_is_told_with_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / STORE_FILE).write_bytes(b"no database" * 1000)
+    assert main(["list", "--store", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "is damaged" in said
+    assert f"The store is in {tmp_path}." in " ".join(said.split())
 
 
 @pytest.mark.usefixtures("chat")
@@ -140,12 +165,33 @@ def test_one_bad_file_does_not_stop_the_others(tmp_path: Path, capsys: pytest.Ca
     good = tmp_path / "good.txt"
     good.write_text("太阳\n\n太阳是一颗恒星，离地球约一亿五千万公里。\n", encoding="utf-8")
     missing = tmp_path / "missing.txt"
-    assert main(["add", str(missing), str(tmp_path), str(good)]) == 1
+    (tmp_path / "empty").mkdir()
+    assert main(["add", str(missing), str(tmp_path / "empty"), "http://", str(good)]) == 1
     output = capsys.readouterr()
     assert output.out.startswith("added ")
     assert output.out.count("\n") == 1
-    assert [line.split()[0] for line in output.err.splitlines()] == ["failed", "failed"]
+    assert [line.split()[0] for line in output.err.splitlines()] == ["failed"] * 3
     assert str(missing) in output.err
+
+
+@pytest.mark.usefixtures("chat")
+def test_a_folder_gives_all_its_files_but_hidden_ones(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("b.txt", "a.md", "deep/c.txt", ".hidden/d.txt", ".e.txt", "~$f.docx", "g.exe"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"文件{name[0]}\n\n这里讲的是太阳。\n", encoding="utf-8")
+    assert main(["add", str(tmp_path)]) == 0
+    said = [line.split()[2] for line in capsys.readouterr().out.splitlines()]
+    assert said == ["文件a", "文件b", "文件d"]
+
+
+def test_a_web_address_is_fetched(
+    chat: HandmadePipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = document_from_text("网页\n\n这里讲的是太阳。", source="https://example.org/a")
+    monkeypatch.setattr("rag.fetching.fetch", lambda address, allow_private: page if address.endswith("/a") else None)
+    assert main(["add", "https://example.org/a"]) == 0
+    assert chat.store.known[page.id] is page
+    assert capsys.readouterr().out == f"added      {page.id}  网页 (2 paragraphs, 1 passages)\n"
 
 
 @pytest.mark.usefixtures("chat")

@@ -3,9 +3,11 @@ import os
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import rag
+from rag.cli import main
 from rag.documents import document_from_text
 from rag.pipeline import Pipeline
 from rag.settings import ARTICLE, Settings
@@ -190,6 +192,18 @@ def test_one_bad_file_does_not_stop_the_others(folder, tmp_path):
     assert outcomes == ["failed", "added"]
 
 
+def test_what_failed_is_said_in_chinese_too(folder, tmp_path):
+    chat = Pipeline(folder, Settings(generator="openai:"), WordCountEmbedder())
+    (addition,) = chat.add_all([tmp_path / "absent.txt"])
+    assert "does not exist" in addition.error
+    assert "absent.txt" in addition.chinese
+    assert addition.chinese != addition.error
+    for _ in range(2):  # the second time it is not tried again
+        with pytest.raises(rag.ModelError, match="names no model") as raised:
+            _ = chat.generator
+        assert "没有写模型的名称" in raised.value.said("zh")
+
+
 def test_many_documents_are_written_in_bounded_batches(folder, tmp_path, monkeypatch):
     monkeypatch.setattr("rag.pipeline.PASSAGES_PER_TRANSACTION", 4)
     paths = []
@@ -204,6 +218,62 @@ def test_many_documents_are_written_in_bounded_batches(folder, tmp_path, monkeyp
 def test_settings_are_plain_values_that_load_nothing():
     assert dataclasses.replace(Settings(), k=3).k == 3
     assert Settings(embedder="no/such/model").embedder == "no/such/model"
+
+
+# -- Another embedder ------------------------------------------------------------------------------
+
+
+def save_static(folder, dim):
+    """Save a static embedder of single characters, as its library does."""
+    from safetensors.numpy import save_file
+    from tokenizers import Regex, Tokenizer, models, pre_tokenizers
+
+    vocabulary = {word: at for at, word in enumerate(["[UNK]", *"月亮引起潮汐每天两次"])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("."), "isolated")
+    folder.mkdir()
+    tokenizer.save(str(folder / "tokenizer.json"))
+    weights = np.random.default_rng(0).normal(size=(len(vocabulary), dim)).astype(np.float32)
+    save_file({"embedding.weight": weights}, folder / "model.safetensors")
+    (folder / "modules.json").write_text('[{"type": "StaticEmbedding", "path": ""}]', encoding="utf-8")
+    return str(folder)
+
+
+def test_a_store_is_moved_to_another_embedder_on_the_command_line(folder, tmp_path, capsys):
+    path = tmp_path / "笔记.txt"
+    path.write_text("月亮引起潮汐。\n\n潮汐每天两次。", encoding="utf-8")
+    chat = rag.open(folder)
+    chat.add(path)
+    id_ = chat.start_conversation().id
+    before = chat.ask("潮汐每天几次？", conversation=id_)
+    assert before.verdict == "answered"
+    chat.close()
+    other = save_static(tmp_path / "other", 7)
+    assert main(["ask", "--store", str(folder), "--embedder", other, "潮汐每天几次？"]) == 1
+    told = capsys.readouterr().err
+    assert f"`rag reindex --store {folder} --embedder {other}`" in told
+    assert main(["reindex", "--store", str(folder), "--embedder", other]) == 0
+    assert capsys.readouterr().out == f"indexed    documents: 1, passages: 2, embedder: {other}\n"
+    again = rag.open(folder, Settings(embedder=other))
+    assert again.store._one("SELECT length(embedding) FROM passage") == (7 * 4,)
+    assert again.ask("潮汐每天几次？").text == before.text
+    (turn,) = again.conversation(id_).turns
+    assert set(turn.states.values()) == {"alive"}
+    assert turn.answer.citations == before.citations
+    again.close()
+    assert main(["reindex", "--store", str(folder)]) == 0
+    assert rag.open(folder).ask("潮汐每天几次？").text == before.text
+
+
+def test_reindexing_with_a_model_that_is_not_there_changes_nothing(folder, tmp_path, capsys):
+    chat = rag.open(folder)
+    chat.add_document(MOON)
+    chat.close()
+    assert main(["reindex", "--store", str(folder), "--embedder", str(tmp_path / "absent")]) == 1
+    assert "There is no embedder in the folder" in capsys.readouterr().err
+    assert main(["reindex", "--store", str(tmp_path / "absent")]) == 1
+    assert "There is no store in" in capsys.readouterr().err
+    assert rag.open(folder).passages(MOON.id) == [*rag.open(folder).preview(MOON)]
 
 
 # -- Feedback --------------------------------------------------------------------------------------
@@ -227,11 +297,32 @@ def test_feedback_comes_back_as_it_was_given_oldest_first(moon_chat):
     assert moon_chat.feedback() == [right, wrong]
 
 
-def test_feedback_keeps_the_answer_whole_when_its_document_is_removed(moon_chat):
+def test_feedback_on_one_sentence_comes_back_with_it(moon_chat):
+    given = moon_chat.add_feedback(TIDES, False, correction="每天三次", sentence=2)
+    assert given.sentence == 2
+    assert moon_chat.feedback() == [given]
+
+
+def test_feedback_keeps_quotes_and_places_when_the_document_is_removed(moon_chat):
     given = moon_chat.add_feedback(TIDES, False, unanswerable=True)
     moon_chat.remove(MOON.id)
     assert moon_chat.feedback() == [given]
-    assert moon_chat.feedback()[0].answer.citations[0].document.text == MOON.text
+    assert moon_chat.feedback()[0].answer == TIDES
+
+
+def test_feedback_is_bounded_in_number(moon_chat, monkeypatch):
+    monkeypatch.setattr("rag.pipeline.MAX_FEEDBACK", 1)
+    given = moon_chat.add_feedback(TIDES, True)
+    with pytest.raises(rag.InputError, match="1 at most can be. Nothing was kept"):
+        moon_chat.add_feedback(TIDES, True)
+    assert moon_chat.feedback() == [given]
+
+
+def test_feedback_on_an_answer_without_end_is_refused(moon_chat):
+    endless = dataclasses.replace(TIDES, text="月" * 250_000)
+    with pytest.raises(rag.InputError, match="250000 at most"):
+        moon_chat.add_feedback(endless, True)
+    assert moon_chat.feedback() == []
 
 
 @pytest.mark.parametrize(
@@ -239,6 +330,8 @@ def test_feedback_keeps_the_answer_whole_when_its_document_is_removed(moon_chat)
     [
         (False, {"marker": 3}, r"no citation \[3\]: it has \[1\], \[2\]"),
         (False, {"marker": 0}, r"no citation \[0\]"),
+        (False, {"sentence": 3}, "no sentence 3: it has 2"),
+        (False, {"sentence": 0}, "no sentence 0"),
         (False, {"correction": "月" * 2001}, "2001 characters; at most 2000"),
         (False, {"correction": "月球", "unanswerable": True}, "no right answer"),
         (True, {"correction": "月球"}, "needs no correction"),

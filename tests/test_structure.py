@@ -11,12 +11,17 @@ import rag
 
 ROOT = Path(__file__).parents[1]
 ORDER = """
-    errors settings hub spans folding boundaries decoding lines layout markup mending articles documents
-    passages lexicon quantities enumeration question mentions recall translation embedder index lexical
-    closeness fusion store reranker span_model encoding bundled_reader reader_model retriever kinds small_talk
-    parts comparison matching evidence pieces citations instructions answers composition alignment polarity
-    support crosslingual verification summary contradictions feedback antecedents followups_english followups
-    conversation reader chat drafts prompts local_chat server_chat generator pipeline cli __main__
+    errors settings hub spans folding boundaries decoding lines layout extracts archives markup word epub
+    csv_text pdf mending articles front_matter documents fetching passages lexicon quantities enumeration
+    question mentions recall translation embedder index lexical closeness fusion database store reranker
+    span_model encoding bundled_reader reader_model retriever kinds small_talk parts comparison matching
+    evidence pieces citations instructions absence answers explanation composition alignment polarity support
+    crosslingual verification summary contradictions feedback antecedents followups_english followups
+    conversation export reader chat drafts claims prompts local_chat server_chat generator pipeline cli __main__
+""".split()
+PAGE_ORDER = """
+    words marking reading render waiting service accounts serving refusals guard requests choices trial change talk
+    asking history rooms library preferences api completions server
 """.split()
 EVAL_ORDER = """
     normalisation measures measures.retrieval measures.answers measures.citations measures.refusal datasets
@@ -36,7 +41,7 @@ def imported(path):
             and node.module
             and node.module.split(".")[0] in ("rag", "app", "eval", "training")
         ):
-            if node.module in ("rag", "eval", "eval.measures"):
+            if node.module in ("rag", "rag.page", "eval", "eval.measures"):
                 yield from (f"{node.module}.{alias.name}" for alias in node.names)
             else:
                 yield node.module
@@ -50,10 +55,43 @@ def test_a_module_imports_only_from_modules_before_it(path):
     before = ORDER[: ORDER.index(path.stem)]
     for module in imported(path):
         package, _, name = module.partition(".")
-        if path.stem == "cli" and package in ("app", "eval"):
+        if path.stem == "cli" and (package in ("app", "eval") or name.startswith("page.")):
             continue  # the command line starts them, and imports them only then
         assert package == "rag"
         assert name in before or name == "__version__", f"{path.name} imports {module}"
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rag/page").glob("*.py")), ids=lambda path: path.stem)
+def test_a_module_of_the_page_imports_only_from_modules_before_it(path):
+    if path.stem == "__init__":
+        assert list(imported(path)) == []
+        return
+    assert path.stem in PAGE_ORDER, f"say in PAGE_ORDER where {path.name} stands"
+    before = PAGE_ORDER[: PAGE_ORDER.index(path.stem)]
+    for module in imported(path):
+        package, _, name = module.partition(".")
+        assert package == "rag"
+        if name.startswith("page."):
+            assert name.removeprefix("page.") in before, f"{path.name} imports {module}"
+        else:
+            assert name != "cli", f"{path.name} imports {module}"
+
+
+def test_only_the_server_and_what_programs_ask_need_gradio():
+    needing = set()
+    for path in (ROOT / "rag").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if any(name.partition(".")[0] == "gradio" for name in names):
+                needing.add(path.relative_to(ROOT / "rag").as_posix())
+    assert needing == {"page/api.py", "page/server.py"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rag").glob("*.py")), ids=lambda path: path.stem)
+def test_only_the_command_line_knows_the_page(path):
+    known = [module for module in imported(path) if module.startswith("rag.page")]
+    assert path.stem == "cli" or known == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "eval").rglob("*.py")), ids=lambda path: path.stem)
