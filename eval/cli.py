@@ -146,7 +146,7 @@ def evaluate(
         gate.check_path(write_baseline)  # before hours are spent
     specs = _specs(system, settings, reference)
     specs += [replace(specs[0], name=f"{specs[0].name} ×{factor}", growth=factor) for factor in growth or ()]
-    texts = open_documents(store, documents or our_documents(), settings, notice=_say)
+    texts = open_documents(store, documents or our_documents(), settings, _say, questions)
     unfound = unfound_answers(dataset, texts)
     if unfound:
         _say(f"No answer of these stands in the documents, so that no quote can be right: {', '.join(unfound)}")

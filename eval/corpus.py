@@ -20,18 +20,7 @@ from rag.errors import DocumentError, EmbedderMismatchError, InputError, StoreEr
 from rag.pipeline import Pipeline
 from rag.settings import STORE_FILE, Settings
 
-UNREAD = (
-    ".pdf",
-    ".doc",
-    ".docx",
-    ".odt",
-    ".rtf",
-    ".epub",
-    ".ppt",
-    ".pptx",
-    ".xls",
-    ".xlsx",
-)  # likely meant as documents
+UNREAD = (".doc", ".odt", ".rtf", ".ppt", ".pptx", ".xls", ".xlsx")  # likely meant as documents
 BATCH_SHARE = 4  # of the passages still missing, added at once when a corpus grows
 
 
@@ -132,7 +121,11 @@ class Corpus:
 
 
 def open_documents(
-    store: Path | None, paths: Sequence[Path], settings: Settings, notice: Callable[[str], None] = lambda _: None
+    store: Path | None,
+    paths: Sequence[Path],
+    settings: Settings,
+    notice: Callable[[str], None] = lambda _: None,
+    questions: Path | None = None,
 ) -> list[Document]:
     """Return the documents of a store, or of files and folders.
 
@@ -141,6 +134,7 @@ def open_documents(
         paths: Files, and folders whose readable files are taken.
         settings: Of the store.
         notice: Told of what is passed over in a folder.
+        questions: A table that is no document, also where it lies in such a folder.
 
     Raises:
         InputError: There are none, or a file that was named cannot be read.
@@ -153,18 +147,22 @@ def open_documents(
         documents = chat.documents()
         chat.close()
     else:
-        documents = list(_read_all(paths, notice))
+        documents = list(_read_all(paths, notice, questions))
     if not documents:
         raise InputError("There are no documents to ask about. Name files or a folder with --documents.")
     return documents
 
 
-def _read_all(paths: Sequence[Path], notice: Callable[[str], None]) -> Iterator[Document]:
+def _read_all(
+    paths: Sequence[Path], notice: Callable[[str], None], questions: Path | None = None
+) -> Iterator[Document]:
     for path in paths:
         if not path.is_dir():
             yield read_document(path)
             continue
         for file in find_files([path]):
+            if questions and file.samefile(questions):
+                continue
             try:
                 yield read_document(file)
             except DocumentError as error:
