@@ -57,7 +57,7 @@ WORDS: Mapping[str, tuple[str, str]] = {
     "add documents": ("加入文档", "Add documents"),
     "examples": ("例如", "For instance"),
     "question": ("问题", "Question"),
-    "placeholder": ("问一个关于文章的问题…", "Ask something about the articles…"),
+    "placeholder": ("问一个关于文章的问题…", "Ask about the articles…"),
     "send": ("提问", "Ask"),
     "stop": ("停止", "Stop"),
     "talk": ("问与答", "Questions and answers"),
